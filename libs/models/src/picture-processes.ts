@@ -1,0 +1,158 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+import { ModelNotReady, PictureRefused } from './models.errors.ts';
+
+/** What one picture may cost. */
+export interface PictureLimits {
+  /** Processes that decode at the same time; started when first needed. */
+  processes: number;
+  /** Time for one picture; its process is killed after it. */
+  timeoutMs: number;
+  /** Width times height. */
+  maximumPixels: number;
+  /** Resident memory of one process. It watches itself each 20 ms and ends above this. */
+  maximumMemoryBytes: number;
+}
+
+const defaults: PictureLimits = {
+  processes: 2,
+  timeoutMs: 10_000,
+  maximumPixels: 40_000_000,
+  maximumMemoryBytes: 1024 * 1024 * 1024,
+};
+
+/** Message to the process. */
+export interface PictureJob {
+  bytes: Uint8Array;
+  /** Length of the shorter side after resizing. */
+  resize: number;
+  /** Side of the square that is cut from the centre. */
+  crop: number;
+  maximumPixels: number;
+}
+
+/** Message from the process. */
+export interface PictureAnswer {
+  isStarted?: true;
+  /** RGB, [crop, crop, 3]. */
+  pixels?: Uint8Array;
+  refused?: string;
+}
+
+interface Waiting {
+  index: number;
+  bytes: Uint8Array;
+  signal?: AbortSignal;
+  resolve(pixels: Uint8Array): void;
+  reject(error: unknown): void;
+}
+
+const program = fileURLToPath(new URL(`./picture.process${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url));
+
+/**
+ * Decodes pictures in processes that may be killed: by their own limits, by an operator, by a hostile picture. A
+ * picture whose process dies is refused; the next picture gets a new process.
+ */
+export class PictureProcesses {
+  private readonly limits: PictureLimits;
+  private readonly queue: Waiting[] = [];
+  private readonly idle: ChildProcess[] = [];
+  private readonly all = new Set<ChildProcess>();
+  private isClosed = false;
+
+  constructor(limits: Partial<PictureLimits> = {}) {
+    this.limits = { ...defaults, ...limits };
+  }
+
+  /** Ids of the processes that run now. */
+  get processIds(): number[] {
+    return [...this.all].flatMap(({ pid }) => pid ?? []);
+  }
+
+  /**
+   * Pixels of one picture, RGB, [224, 224, 3].
+   *
+   * @param index named in PictureRefused.
+   */
+  prepare(bytes: Uint8Array, index: number, signal?: AbortSignal): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      if (this.isClosed) return reject(new ModelNotReady('embed-image', 'it was closed', 5));
+      if (bytes.length === 0) return reject(new PictureRefused(index, 'it is empty'));
+      this.queue.push({ index, bytes, signal, resolve, reject });
+      this.next();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    for (const { reject } of this.queue.splice(0)) reject(new ModelNotReady('embed-image', 'it was closed', 5));
+    await Promise.all([...this.all].map((child) => new Promise((resolve) => child.once('exit', resolve).kill('SIGKILL'))));
+  }
+
+  private next(): void {
+    while (this.queue[0]?.signal?.aborted) {
+      const { reject, signal } = this.queue.shift()!;
+      reject(signal!.reason);
+    }
+    if (this.queue.length === 0) return;
+    const child = this.idle.pop();
+    if (child) this.give(child, this.queue.shift()!);
+    else if (this.all.size < this.limits.processes) this.start();
+  }
+
+  private start(): void {
+    const child = fork(program, [String(this.limits.maximumMemoryBytes)], {
+      serialization: 'advanced',
+      // The sources run by Node's own type stripping; nothing of the parent's environment or flags is needed.
+      execArgv: ['--max-old-space-size=256', '--disable-warning=ExperimentalWarning'],
+      env: {},
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    this.all.add(child);
+    const diedAtStart = () => {
+      const detail = 'the process that decodes pictures does not start; is the package sharp installed for this platform?';
+      this.queue.shift()?.reject(new ModelNotReady('embed-image', detail, 60));
+    };
+    child.once('error', () => this.forget(child)).once('exit', () => this.forget(child));
+    child.prependOnceListener('exit', diedAtStart).once('message', () => {
+      child.off('exit', diedAtStart);
+      this.idle.push(child);
+      this.next();
+    });
+    child.unref();
+    child.channel?.unref();
+  }
+
+  private give(child: ChildProcess, { index, bytes, signal, resolve, reject }: Waiting): void {
+    const kill = () => child.kill('SIGKILL');
+    const timer = setTimeout(kill, this.limits.timeoutMs);
+    const death = `its process ended (over ${this.limits.timeoutMs} ms or ${this.limits.maximumMemoryBytes} bytes, or broken)`;
+
+    const finish = (settle: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', kill);
+      child.off('message', onAnswer).off('exit', onDeath);
+      child.channel?.unref();
+      settle();
+    };
+    const onDeath = () => finish(() => reject(signal?.aborted ? signal.reason : new PictureRefused(index, death)));
+    const onAnswer = ({ pixels, refused }: PictureAnswer) => {
+      this.idle.push(child);
+      finish(() => (pixels ? resolve(pixels) : reject(new PictureRefused(index, refused ?? 'no answer'))));
+      this.next();
+    };
+
+    signal?.addEventListener('abort', kill, { once: true });
+    child.channel?.ref();
+    child.once('message', onAnswer).once('exit', onDeath);
+    child.send({ bytes, resize: 256, crop: 224, maximumPixels: this.limits.maximumPixels } satisfies PictureJob, (error) => error && kill());
+  }
+
+  private forget(child: ChildProcess): void {
+    this.all.delete(child);
+    const position = this.idle.indexOf(child);
+    if (position >= 0) this.idle.splice(position, 1);
+    if (!this.isClosed) this.next();
+  }
+}

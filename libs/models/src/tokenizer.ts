@@ -1,0 +1,27 @@
+import { Tokenizer } from '@huggingface/tokenizers';
+import { readFile } from 'node:fs/promises';
+
+/** Characters that are looked at: far more than the longest input has tokens, and a bound on the time of one text. */
+const maximumCharacters = 8_192;
+
+/** Cuts texts into token ids as a `tokenizer.json` says. */
+export class TextTokenizer {
+  private constructor(
+    private readonly tokenizer: Tokenizer,
+    private readonly maximumTokens: number,
+  ) {}
+
+  /** @throws the file system's error, or SyntaxError, when the file is missing or broken. */
+  static async open(file: string, maximumTokens: number): Promise<TextTokenizer> {
+    const description = JSON.parse(await readFile(file, 'utf8'));
+    // Padding and truncation are ours: the file's fixed padding to 128 would make a short text as dear as a long one.
+    return new TextTokenizer(new Tokenizer({ ...description, padding: null, truncation: null }, {}), maximumTokens);
+  }
+
+  /** Ids with the special tokens at both ends, at most `maximumTokens`: a long text loses its end. */
+  encode(text: string): number[] {
+    const { ids } = this.tokenizer.encode(text.slice(0, maximumCharacters));
+    if (ids.length <= this.maximumTokens) return ids;
+    return [...ids.slice(0, this.maximumTokens - 1), ids.at(-1)!];
+  }
+}

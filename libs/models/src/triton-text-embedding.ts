@@ -1,0 +1,71 @@
+import type { Tensor, TritonClient } from '@touchstone/triton-client';
+import { join } from 'node:path';
+
+import type { EmbeddingModel } from './embedding-model.ts';
+import { versionOf, type ModelEntry } from './manifest.ts';
+import { ModelNotReady } from './models.errors.ts';
+import { textBatches, type TextBatch } from './text-batches.ts';
+import { TextTokenizer } from './tokenizer.ts';
+import { callModel, unitRows } from './triton-call.ts';
+
+const model = 'embed-text';
+
+/** Texts by the logical model `embed-text`: tokens out, pooled vectors back. */
+export class TritonTextEmbedding implements EmbeddingModel<string> {
+  readonly version: string;
+  readonly dimension: number;
+  private readonly batchSize: number;
+  private readonly maximumTokens: number;
+  private readonly tokenizerFile: string;
+  private tokenizer: Promise<TextTokenizer> | undefined;
+
+  constructor(
+    private readonly triton: TritonClient,
+    entry: ModelEntry,
+    repository: string,
+  ) {
+    this.version = versionOf(entry);
+    this.dimension = entry.dimension;
+    this.batchSize = entry.batch;
+    this.maximumTokens = entry.maximumTokens ?? 512;
+    this.tokenizerFile = join(repository, model, 'tokenizer.json');
+  }
+
+  async embed(inputs: readonly string[], { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array[]> {
+    signal?.throwIfAborted();
+    const tokenizer = await this.openTokenizer();
+    const ids = inputs.map((text) => tokenizer.encode(text));
+    const lengths = ids.map((tokens) => tokens.length);
+
+    const vectors = new Array<Float32Array>(inputs.length);
+    const embedBatch = async (batch: TextBatch) => {
+      const outputs = await callModel(this.triton, model, tokenTensors(batch, ids), { outputs: ['embedding'], signal });
+      unitRows(outputs.embedding, this.dimension).forEach((vector, row) => (vectors[batch.rows[row]] = vector));
+    };
+    await Promise.all(textBatches(lengths, this.batchSize, this.maximumTokens).map(embedBatch));
+    return vectors;
+  }
+
+  /** Opened at the first call, since weights may come later; a failure is not kept. */
+  private openTokenizer(): Promise<TextTokenizer> {
+    this.tokenizer ??= TextTokenizer.open(this.tokenizerFile, this.maximumTokens).catch((cause: Error) => {
+      this.tokenizer = undefined;
+      throw new ModelNotReady(model, `its tokenizer cannot be read (${cause.message}); run: touchstone models pull`, 5, { cause });
+    });
+    return this.tokenizer;
+  }
+}
+
+/** Ids and mask, both INT64 [rows, length]; padding has id 0 and mask 0. */
+function tokenTensors({ rows, length }: TextBatch, ids: readonly (readonly number[])[]): Record<string, Tensor> {
+  const inputIds = new BigInt64Array(rows.length * length);
+  const attentionMask = new BigInt64Array(rows.length * length);
+  rows.forEach((row, position) => {
+    ids[row].forEach((id, column) => {
+      inputIds[position * length + column] = BigInt(id);
+      attentionMask[position * length + column] = 1n;
+    });
+  });
+  const shape = [rows.length, length];
+  return { input_ids: { shape, data: inputIds }, attention_mask: { shape, data: attentionMask } };
+}
