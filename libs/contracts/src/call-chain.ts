@@ -1,0 +1,189 @@
+import type { DescMethod, Message } from '@bufbuild/protobuf';
+import { createValidator, type Violation as BrokenRule } from '@bufbuild/protovalidate';
+import type { Path } from '@bufbuild/protobuf/reflect';
+import { log } from '@touchstone/runtime/logging';
+import type { Caller, CallerTokenVerifier } from '@touchstone/runtime/tenant';
+import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
+import type { Call } from './call.ts';
+import { methodRules } from './method-rules.ts';
+import { Problem, type Violation } from './problem.ts';
+
+/** A call as it arrives, before anything in it is believed. */
+export interface IncomingCall {
+  /** The caller's token. */
+  readonly token: string | undefined;
+  readonly deadline: number;
+  readonly abort: AbortController;
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Set by the first step. */
+  caller?: Caller;
+}
+
+export type Answer = Message | AsyncIterable<Message>;
+export type Handle = (request: Message, call: IncomingCall) => Promise<Answer>;
+
+/** What the steps need from their server. */
+export interface ChainContext {
+  readonly verifier: CallerTokenVerifier;
+  /** The problem that an error of a library stands for, if it is one. */
+  readonly problemOf?: (error: unknown) => Problem | undefined;
+}
+
+/** One link: wraps the handler of a method. */
+export type Step = (next: Handle, method: DescMethod, context: ChainContext) => Handle;
+
+/** Knows the caller by a valid token; without one nothing else is looked at. */
+export const verifyCaller: Step = (next, _method, { verifier }) => async (request, call) => {
+  const caller = call.token === undefined ? undefined : await verifier.verify(call.token);
+  if (!caller) throw new Problem({ reason: Reason.UNAUTHENTICATED, detail: 'The call carries no valid token.' });
+  call.caller = caller;
+  return next(request, call);
+};
+
+/** Demands the scope of the method's policy; the scope `*` allows everything. */
+export const requireScope: Step = (next, method) => {
+  const { scope } = methodRules(method);
+  return (request, call) => {
+    const scopes = call.caller?.scopes ?? [];
+    if (!scopes.includes(scope) && !scopes.includes('*')) {
+      throw new Problem({ reason: Reason.SCOPE_MISSING, detail: `The key needs the scope ${scope}.` });
+    }
+    return next(request, call);
+  };
+};
+
+const patterns = new Map<string, RegExp>();
+const validator = createValidator({
+  // Patterns come from our own contracts, so the platform's fast matcher is safe here.
+  regexMatch: (pattern, text) => {
+    let compiled = patterns.get(pattern);
+    if (!compiled) patterns.set(pattern, (compiled = new RegExp(pattern, 'u')));
+    return compiled.test(text);
+  },
+});
+
+/** Checks the rules of the contract (protovalidate). */
+export const validateRequest: Step = (next, method) => (request, call) => {
+  const result = validator.validate(method.input, request);
+  if (result.kind === 'error') throw result.error;
+  if (result.kind === 'invalid') {
+    throw new Problem({
+      reason: Reason.INVALID_REQUEST,
+      detail: 'The request breaks rules of its contract.',
+      violations: result.violations.map(toViolation),
+    });
+  }
+  return next(request, call);
+};
+
+/** Stops waiting when the deadline has passed or the caller went away, and tells the handler by its signal. */
+export const keepDeadline: Step = (next) => async (request, call) => {
+  const wait = startWaiting(call);
+  try {
+    const answer = await Promise.race([next(request, call), wait.isOver]);
+    if (isStream(answer)) return endWith(answer, wait);
+    wait.end();
+    return answer;
+  } catch (error) {
+    wait.end();
+    throw error;
+  }
+};
+
+/** Turns every error into a Problem; one that nobody foresaw is logged and shows nothing of itself. */
+export const answerWithProblems: Step = (next, method, { problemOf }) => {
+  const translate = (error: unknown): Problem => {
+    if (error instanceof Problem) return error;
+    const known = problemOf?.(error);
+    if (known) return known;
+    log.error({ err: error, method: `${method.parent.typeName}.${method.name}` }, 'a call failed unexpectedly');
+    return new Problem({ reason: Reason.INTERNAL, detail: 'An unexpected error was logged.' }, { cause: error });
+  };
+  return async (request, call) => {
+    try {
+      const answer = await next(request, call);
+      return isStream(answer) ? translated(answer, translate) : answer;
+    } catch (error) {
+      throw translate(error);
+    }
+  };
+};
+
+/** The chain of every call, innermost last, the same in both transports. */
+export const callChain: readonly Step[] = [answerWithProblems, verifyCaller, requireScope, validateRequest, keepDeadline];
+
+export function chain(steps: readonly Step[], handle: Handle, method: DescMethod, context: ChainContext): Handle {
+  return steps.reduceRight((next, step) => step(next, method, context), handle);
+}
+
+/** What the handler sees of an admitted call. */
+export function admitted({ caller, deadline, abort, metadata }: IncomingCall): Call {
+  if (!caller) throw new Problem({ reason: Reason.UNAUTHENTICATED, detail: 'Nobody verified the caller.' });
+  return { caller, tenant: caller.tenant, deadline, signal: abort.signal, metadata };
+}
+
+export function isStream(answer: Answer): answer is AsyncIterable<Message> {
+  return Symbol.asyncIterator in answer;
+}
+
+async function* translated(stream: AsyncIterable<Message>, translate: (error: unknown) => Problem): AsyncIterable<Message> {
+  try {
+    yield* stream;
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+interface Wait {
+  /** Rejects when waiting makes no sense any more. */
+  readonly isOver: Promise<never>;
+  end(): void;
+}
+
+const longestTimerMs = 2 ** 31 - 1;
+
+function startWaiting({ abort, deadline }: IncomingCall): Wait {
+  const { promise: isOver, reject } = Promise.withResolvers<never>();
+  isOver.catch(() => undefined);
+  const onAbort = () => reject(abort.signal.reason);
+  abort.signal.addEventListener('abort', onAbort, { once: true });
+  const passed = { reason: Reason.DEADLINE_EXCEEDED, detail: 'The answer was not there before the deadline.', retryAfterSeconds: 1 };
+  const timer = setTimeout(() => abort.abort(new Problem(passed)), Math.min(deadline - Date.now(), longestTimerMs));
+  return {
+    isOver,
+    end() {
+      clearTimeout(timer);
+      abort.signal.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+async function* endWith(stream: AsyncIterable<Message>, wait: Wait): AsyncIterable<Message> {
+  const iterator = stream[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), wait.isOver]);
+      if (next.done) return;
+      yield next.value;
+    }
+  } finally {
+    wait.end();
+    void iterator.return?.();
+  }
+}
+
+function toViolation({ field, message }: BrokenRule): Violation {
+  return { pointer: jsonPointer(field), detail: message };
+}
+
+/** A path of protobuf-es as a JSON pointer: `/items/3/title`. */
+export function jsonPointer(path: Path): string {
+  return path
+    .map((step) => {
+      if (step.kind === 'field') return `/${step.jsonName}`;
+      if (step.kind === 'list_sub') return `/${step.index}`;
+      if (step.kind === 'map_sub') return `/${String(step.key).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      return '';
+    })
+    .join('');
+}

@@ -1,0 +1,155 @@
+import { clone, create, type DescMethod, type DescService, fromBinary, type Message, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { type ChannelOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
+import { isStreaming } from './call.ts';
+import type { IncomingCall } from './call-chain.ts';
+import { type ContractServer, defaultDeadlineMs, maximumMessageBytes, tokenMetadata } from './contract-server.ts';
+import { fromGrpcError } from './grpc-status.ts';
+import { Problem } from './problem.ts';
+
+/** What a caller says beside its request. */
+export interface CallOptions {
+  /** Who calls (CallerTokens of libs/runtime). */
+  readonly token: string;
+  /** Milliseconds since the epoch; 30 seconds from now when absent. */
+  readonly deadline?: number;
+  readonly signal?: AbortSignal;
+  /** Lower-case names, printable ASCII. */
+  readonly metadata?: ReadonlyMap<string, string>;
+}
+
+/** A way to a service. Every error that comes out is a Problem. */
+export interface Channel {
+  unary(method: DescMethod, request: Message, options: CallOptions): Promise<Message>;
+  stream(method: DescMethod, request: Message, options: CallOptions): AsyncIterable<Message>;
+  close(): void;
+}
+
+/** Calls services of the same process, without a socket. Messages are copied, so neither side sees the other's objects. */
+export class LocalChannel implements Channel {
+  constructor(private readonly server: ContractServer) {}
+
+  async unary(method: DescMethod, request: Message, options: CallOptions): Promise<Message> {
+    const answer = await this.server.call(method, clone(method.input, request), incoming(options));
+    return clone(method.output, answer as Message);
+  }
+
+  async *stream(method: DescMethod, request: Message, options: CallOptions): AsyncIterable<Message> {
+    const call = incoming(options);
+    try {
+      const answer = await this.server.call(method, clone(method.input, request), call);
+      for await (const message of answer as AsyncIterable<Message>) yield clone(method.output, message);
+    } finally {
+      call.abort.abort(wentAway());
+    }
+  }
+
+  close(): void {}
+}
+
+/** Calls a service over gRPC. */
+export class GrpcChannel implements Channel {
+  private readonly client: Client;
+
+  /** @param url `host:port` or `unix:path`. */
+  constructor(url: string, options: ChannelOptions = {}) {
+    this.client = new Client(url, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': maximumMessageBytes,
+      'grpc.max_send_message_length': maximumMessageBytes,
+      // A cut connection shows neither FIN nor RST; pings find it.
+      'grpc.keepalive_time_ms': 20_000,
+      'grpc.keepalive_timeout_ms': 5_000,
+      'grpc.keepalive_permit_without_calls': 1,
+      'grpc.initial_reconnect_backoff_ms': 100,
+      'grpc.max_reconnect_backoff_ms': 2_000,
+      ...options,
+    });
+  }
+
+  unary(method: DescMethod, request: Message, options: CallOptions): Promise<Message> {
+    return new Promise((resolve, reject) => {
+      const call = this.client.makeUnaryRequest(
+        pathOf(method),
+        (message: Message) => Buffer.from(toBinary(method.input, message)),
+        (bytes: Buffer) => fromBinary(method.output, bytes) as Message,
+        request,
+        metadataOf(options),
+        { deadline: options.deadline ?? Date.now() + defaultDeadlineMs },
+        (error, answer) => {
+          options.signal?.removeEventListener('abort', cancel);
+          if (error) reject(fromGrpcError(error));
+          else resolve(answer!);
+        },
+      );
+      const cancel = () => call.cancel();
+      if (options.signal?.aborted) cancel();
+      else options.signal?.addEventListener('abort', cancel, { once: true });
+    });
+  }
+
+  async *stream(method: DescMethod, request: Message, options: CallOptions): AsyncIterable<Message> {
+    const call = this.client.makeServerStreamRequest(
+      pathOf(method),
+      (message: Message) => Buffer.from(toBinary(method.input, message)),
+      (bytes: Buffer) => fromBinary(method.output, bytes) as Message,
+      request,
+      metadataOf(options),
+      { deadline: options.deadline ?? Date.now() + defaultDeadlineMs },
+    );
+    const cancel = () => call.cancel();
+    if (options.signal?.aborted) cancel();
+    else options.signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      for await (const message of call) yield message as Message;
+    } catch (error) {
+      throw fromGrpcError(error as ServiceError);
+    } finally {
+      options.signal?.removeEventListener('abort', cancel);
+      call.cancel();
+    }
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
+
+type ClientMethod<Method> = Method extends { methodKind: 'unary'; input: infer Input extends DescMessageType; output: infer Output extends DescMessageType }
+  ? (request: MessageInitShape<Input>, options: CallOptions) => Promise<MessageShape<Output>>
+  : Method extends { methodKind: 'server_streaming'; input: infer Input extends DescMessageType; output: infer Output extends DescMessageType }
+    ? (request: MessageInitShape<Input>, options: CallOptions) => AsyncIterable<MessageShape<Output>>
+    : never;
+type DescMessageType = DescMethod['input'];
+
+/** A service as an object: its methods by the names of the contract. */
+export type ServiceClient<Service extends DescService> = { [Name in keyof Service['method']]: ClientMethod<Service['method'][Name]> };
+
+export function serviceClient<Service extends DescService>(service: Service, channel: Channel): ServiceClient<Service> {
+  const methods = service.methods.map((method) => {
+    const kind = isStreaming(method) ? 'stream' : 'unary';
+    return [method.localName, (request: Record<string, unknown>, options: CallOptions) => channel[kind](method, create(method.input, request), options)];
+  });
+  return Object.fromEntries(methods) as ServiceClient<Service>;
+}
+
+function incoming({ token, deadline, signal, metadata }: CallOptions): IncomingCall {
+  const abort = new AbortController();
+  if (signal?.aborted) abort.abort(wentAway());
+  else signal?.addEventListener('abort', () => abort.abort(wentAway()), { once: true });
+  return { token, deadline: deadline ?? Date.now() + defaultDeadlineMs, abort, metadata: metadata ?? new Map() };
+}
+
+function wentAway(): Problem {
+  return new Problem({ reason: Reason.CANCELLED, detail: 'The caller went away.' });
+}
+
+function pathOf(method: DescMethod): string {
+  return `/${method.parent.typeName}/${method.name}`;
+}
+
+function metadataOf({ token, metadata = new Map() }: CallOptions): Metadata {
+  const result = new Metadata();
+  for (const [name, value] of metadata) result.set(name, value);
+  result.set(tokenMetadata, token);
+  return result;
+}

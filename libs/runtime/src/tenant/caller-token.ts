@@ -1,0 +1,85 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { jwtVerify, SignJWT } from 'jose';
+import type { Caller } from './caller.ts';
+
+const lifetimeMs = 60_000;
+/** A token is handed out again while at least this much of its life is left, so that a call can finish under it. */
+const reserveMs = 30_000;
+const maximumRemembered = 10_000;
+
+/** Ed25519 keys of one installation: the gateway signs, every service verifies. */
+export interface TokenKeys {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+export function generateTokenKeys(): TokenKeys {
+  return generateKeyPairSync('ed25519');
+}
+
+/** Issues the short-lived token by which a service knows its caller (a JWT, EdDSA). */
+export class CallerTokens {
+  private readonly issued = new Map<string, { token: Promise<string>; expiresAt: number }>();
+
+  constructor(
+    private readonly privateKey: KeyObject,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** A token for the caller, valid for 30 to 60 seconds; repeated calls share one. */
+  issue(caller: Caller): Promise<string> {
+    const identity = `${caller.tenant.id} ${caller.keyId} ${caller.scopes.join(' ')}`;
+    const known = this.issued.get(identity);
+    if (known && known.expiresAt - this.now() >= reserveMs) return known.token;
+
+    const expiresAt = this.now() + lifetimeMs;
+    const token = new SignJWT({ tenant: caller.tenant.id, scopes: caller.scopes })
+      .setProtectedHeader({ alg: 'EdDSA' })
+      .setIssuer('touchstone')
+      .setSubject(caller.keyId)
+      .setExpirationTime(Math.ceil(expiresAt / 1000))
+      .sign(this.privateKey);
+    remember(this.issued, identity, { token, expiresAt });
+    return token;
+  }
+}
+
+/** Verifies callers' tokens; a token that was verified once is remembered until it expires. */
+export class CallerTokenVerifier {
+  private readonly verified = new Map<string, { caller: Caller; expiresAt: number }>();
+
+  constructor(
+    private readonly publicKey: KeyObject,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /** The caller, or undefined when the token is malformed, expired or signed by another key. */
+  async verify(token: string): Promise<Caller | undefined> {
+    const known = this.verified.get(token);
+    if (known) return known.expiresAt > this.now() ? known.caller : undefined;
+    try {
+      const { payload } = await jwtVerify(token, this.publicKey, {
+        issuer: 'touchstone',
+        algorithms: ['EdDSA'],
+        requiredClaims: ['sub', 'exp', 'tenant', 'scopes'],
+        currentDate: new Date(this.now()),
+      });
+      const caller: Caller = Object.freeze({
+        tenant: Object.freeze({ id: payload.tenant as string }),
+        keyId: payload.sub!,
+        scopes: Object.freeze(payload.scopes as string[]),
+      });
+      remember(this.verified, token, { caller, expiresAt: payload.exp! * 1000 });
+      return caller;
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** Adds to a map that forgets its oldest entry when it is full. */
+function remember<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > maximumRemembered) map.delete(map.keys().next().value!);
+}
