@@ -6,6 +6,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@touchstone/source', 'node', 'import', 'default'] } },
   test: {
     include: ['{apps,libs,services}/**/*.spec.ts', 'tools/**/*.spec.ts', 'charts/**/*.spec.ts'],
+    globalSetup: ['libs/testing/src/peers/template-server.setup.ts'],
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,0 +1,211 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { Tenant } from '@touchstone/runtime/tenant';
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import type { Client } from 'pg';
+import { createDataSource, type DataSourceOptions } from './data-source.ts';
+import { explainUnavailable } from './database-unavailable.ts';
+
+/** One service's way to its schema: two login roles, two small pools. */
+export interface DatabaseOptions extends Omit<DataSourceOptions, 'url' | 'answerTimeoutMs'> {
+  /** Connection URL of the role `<service>`. */
+  url: string;
+  /** Connection URL of the role `<service>_system`. */
+  systemUrl: string;
+}
+
+export const DATABASE_OPTIONS = Symbol('DatabaseOptions');
+
+/** What the consumer of events sees of a transaction that its handlers join. */
+export interface InboxTransaction {
+  /** For the inbox row; sees no tenant's rows. */
+  readonly transaction: EntityManager;
+  /** Runs a handler whose `Database.transaction(tenant, …)` joins this transaction. Without a tenant it may join none. */
+  handle<T>(tenant: Tenant | undefined, handler: () => Promise<T>): Promise<T>;
+}
+
+interface OpenTransaction {
+  readonly manager: EntityManager;
+  /** Set while a handler runs inside an inbox transaction for this tenant. */
+  joinableBy?: Tenant;
+  isOpen: boolean;
+  isJoined: boolean;
+  failure?: unknown;
+}
+
+/**
+ * Transactions of one service.
+ *
+ * Two login roles, both `nosuperuser nobypassrls`, and row-level security forced on every table with a tenant:
+ *
+ * - `<service>` works for one tenant at a time, named for the length of a transaction (`app.tenant`). No tenant, no
+ *   rows. Into the tables without a tenant's policy (outbox, inbox) it may only post: INSERT, never SELECT.
+ * - `<service>_system` reads and writes those tables (relay, consumer, rebuild of indexes). It obeys row-level
+ *   security too, so it sees a tenant's rows only after naming the tenant.
+ *
+ * So a write saves its rows and its event, and a consumer its inbox row and its effect, in one transaction of the
+ * tenant's role: `insert … on conflict do nothing` needs no SELECT and its row count says whether the event is new.
+ * The alternatives were weaker or heavier: one login that switches with `set role` can switch back by injected SQL,
+ * and SECURITY DEFINER functions would repeat each table as a function.
+ */
+@Injectable()
+export class Database implements OnApplicationShutdown {
+  readonly #tenants: DataSource;
+  readonly #system: DataSource;
+  readonly #current = new AsyncLocalStorage<OpenTransaction>();
+  readonly #opening = new Map<DataSource, Promise<unknown>>();
+
+  constructor(@Inject(DATABASE_OPTIONS) { url, systemUrl, ...options }: DatabaseOptions) {
+    this.#tenants = createDataSource({ ...options, url, answerTimeoutMs: 35_000 }); // Role's statement_timeout: 30 s.
+    this.#system = createDataSource({ ...options, url: systemUrl, answerTimeoutMs: 305_000 }); // 300 s.
+  }
+
+  /**
+   * Runs `work` for one tenant and commits. Inside a handler of the inbox it joins the handler's transaction, which
+   * commits later, and whose other work is lost with it when `work` throws.
+   *
+   * @throws DatabaseUnavailable after a bounded wait.
+   * @throws Error when called inside another transaction, or for another tenant than the event's.
+   */
+  async transaction<T>(tenant: Tenant, work: (transaction: EntityManager) => Promise<T>): Promise<T> {
+    const outer = this.#open();
+    if (outer === undefined) return this.#run(this.#tenants, tenant, ({ manager }) => work(manager));
+    if (outer.joinableBy === undefined || outer.isJoined) throw new Error('Database.transaction: another transaction is open here; pass it on instead.');
+    if (outer.joinableBy.id !== tenant.id) throw new Error('Database.transaction: the event belongs to another tenant.');
+    outer.isJoined = true;
+    try {
+      return await work(outer.manager);
+    } catch (error) {
+      outer.failure ??= error; // A handler may swallow it; half of the work must not be committed all the same.
+      throw error;
+    } finally {
+      outer.isJoined = false;
+    }
+  }
+
+  /**
+   * Runs `work` as `<service>_system` and commits: outbox, inbox, dead letters, keys, and rebuilds of indexes,
+   * which name the tenant whose rows they read.
+   *
+   * @throws DatabaseUnavailable after a bounded wait.
+   * @throws Error when called inside another transaction.
+   */
+  async systemTransaction<T>(work: (transaction: EntityManager) => Promise<T>, { tenant }: { tenant?: Tenant } = {}): Promise<T> {
+    if (this.#open()) throw new Error('Database.systemTransaction: another transaction is open here.');
+    return this.#run(this.#system, tenant, ({ manager }) => work(manager));
+  }
+
+  /**
+   * For the consumer of events: one transaction (role `<service>`) for the inbox rows of several events and for what
+   * their handlers do. Rolls back as a whole when `work` throws, or when any handler's `transaction` failed.
+   */
+  async inboxTransaction<T>(work: (inbox: InboxTransaction) => Promise<T>): Promise<T> {
+    if (this.#open()) throw new Error('Database.inboxTransaction: another transaction is open here.');
+    return this.#run(this.#tenants, undefined, (open) =>
+      work({
+        transaction: open.manager,
+        handle: async (tenant, handler) => {
+          if (open.joinableBy) throw new Error('InboxTransaction.handle: one handler at a time.');
+          await setTenant(open.manager, tenant);
+          open.joinableBy = tenant;
+          try {
+            const result = await handler();
+            if (open.failure !== undefined) throw open.failure;
+            return result;
+          } finally {
+            open.joinableBy = undefined;
+            if (open.failure === undefined) await setTenant(open.manager, undefined).catch((error) => (open.failure ??= error));
+          }
+        },
+      }),
+    );
+  }
+
+  /** Whether PostgreSQL answers both roles; for readiness. @throws DatabaseUnavailable */
+  async check(): Promise<void> {
+    for (const source of [this.#tenants, this.#system]) {
+      try {
+        await this.#ready(source);
+        await source.query('select 1');
+      } catch (error) {
+        throw explainUnavailable(error);
+      }
+    }
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.close();
+  }
+
+  /** Waits for transactions that run and closes both pools. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#opening.values());
+    await Promise.all([this.#tenants, this.#system].map((source) => (source.isInitialized ? source.destroy() : undefined)));
+  }
+
+  #open(): OpenTransaction | undefined {
+    const current = this.#current.getStore();
+    return current?.isOpen ? current : undefined;
+  }
+
+  async #run<T>(source: DataSource, tenant: Tenant | undefined, work: (open: OpenTransaction) => Promise<T>): Promise<T> {
+    let queryRunner: QueryRunner | undefined;
+    try {
+      await this.#ready(source);
+      queryRunner = source.createQueryRunner();
+      await queryRunner.startTransaction();
+      const open: OpenTransaction = { manager: queryRunner.manager, isOpen: true, isJoined: false };
+      let result: T;
+      try {
+        if (tenant) await setTenant(open.manager, tenant);
+        result = await this.#current.run(open, () => work(open));
+        if (open.failure !== undefined) throw open.failure;
+      } catch (error) {
+        await queryRunner.rollbackTransaction().catch(() => discard(queryRunner!)); // The first error says more.
+        throw error;
+      } finally {
+        open.isOpen = false;
+      }
+      await queryRunner.commitTransaction().catch(async (error) => {
+        await discard(queryRunner!);
+        throw error;
+      });
+      for (const callback of afterCommits.get(open.manager) ?? []) callback();
+      return result;
+    } catch (error) {
+      throw explainUnavailable(error);
+    } finally {
+      await queryRunner?.release();
+    }
+  }
+
+  /** Connects on first use and again after a failure: a service starts without its database and finds it later. */
+  #ready(source: DataSource): Promise<unknown> | undefined {
+    if (source.isInitialized) return undefined;
+    let opening = this.#opening.get(source);
+    if (opening === undefined) {
+      opening = source.initialize().finally(() => this.#opening.delete(source));
+      this.#opening.set(source, opening);
+    }
+    return opening;
+  }
+}
+
+const afterCommits = new WeakMap<EntityManager, (() => void)[]>();
+
+/** Calls back once `transaction` is committed, never after a rollback. The callback must not throw. */
+export function afterCommit(transaction: EntityManager, callback: () => void): void {
+  const callbacks = afterCommits.get(transaction);
+  if (callbacks) callbacks.push(callback);
+  else afterCommits.set(transaction, [callback]);
+}
+
+const setTenant = (manager: EntityManager, tenant: Tenant | undefined) =>
+  manager.query(`select set_config('app.tenant', $1, true)`, [tenant?.id ?? '']);
+
+/** Closes a connection whose transaction may still be open, so that the pool does not hand it to the next caller. */
+async function discard(queryRunner: QueryRunner): Promise<void> {
+  if (queryRunner.isReleased) return;
+  const client: Client = await queryRunner.connect();
+  client.end().catch(() => undefined);
+}
