@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** One process for a test file, two at a time: the machines that run this have two cores. */
 export default defineConfig({
-  resolve: { conditions: ['@touchstone/source', 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['@touchstone/source', 'node', 'import', 'default'] } },
+  resolve: { conditions: ['@touchstone/source', 'node'] },
+  ssr: { resolve: { conditions: ['@touchstone/source', 'node'] } },
   test: {
     include: ['{apps,libs,services}/**/*.spec.ts', 'tools/**/*.spec.ts', 'charts/**/*.spec.ts'],
     globalSetup: ['libs/testing/src/peers/template-server.setup.ts'],
