@@ -37,6 +37,7 @@ export async function ensureRoles(client: Client, service: string, logins: reado
   }
 }
 
-const passwordFor = (role: string, logins: readonly string[]) =>
-  logins.map((login) => new URL(login)).filter(({ username, password }) => decodeURIComponent(username) === role && password)
-    .map(({ password }) => decodeURIComponent(password))[0];
+function passwordFor(role: string, logins: readonly string[]): string | undefined {
+  const login = logins.map((url) => new URL(url)).find(({ username }) => decodeURIComponent(username) === role);
+  return login && decodeURIComponent(login.password);
+}

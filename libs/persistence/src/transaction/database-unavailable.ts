@@ -1,3 +1,5 @@
+import { QueryRunnerAlreadyReleasedError, QueryRunnerProviderAlreadyReleasedError } from 'typeorm';
+
 /**
  * PostgreSQL cannot be reached, is shutting down, is out of connections or has no disk space left.
  * Nothing was committed, or (when the connection broke during COMMIT) it is unknown whether it was: repeat the
@@ -15,6 +17,9 @@ const lostConnection = /^(Connection terminated|timeout exceeded when trying to 
 /** Returns `DatabaseUnavailable` with the cause when PostgreSQL is the reason, else the error itself. */
 export function explainUnavailable(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof DatabaseUnavailable) return error;
+  if (error instanceof QueryRunnerAlreadyReleasedError || error instanceof QueryRunnerProviderAlreadyReleasedError) {
+    return new DatabaseUnavailable('PostgreSQL is not available: the connection was lost within a transaction', { cause: error });
+  }
   const driverError = (error as { driverError?: unknown }).driverError;
   const source = driverError instanceof Error ? driverError : error;
   const code = (source as { code?: string }).code ?? '';
