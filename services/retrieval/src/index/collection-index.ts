@@ -1,23 +1,15 @@
+import { BestItems, type Hit } from './best-items.ts';
+import { type Entry, Generation, type IndexedItem } from './generation.ts';
+import type { Filter } from './postings.ts';
+import { quantiseQuery } from './quantisation.ts';
+import type { Kept } from './scan-job.ts';
 import type { Scanner } from './scanner.ts';
+import type { SpaceRows } from './space-rows.ts';
+import { Uint32List } from './uint32-list.ts';
 
-export type AttributeValue = string | number | boolean;
-
-/** Holds for an item whose attribute `field` is one of `in`, or is a list with one of them. Equality is `in` of one. */
-export interface Condition {
-  readonly field: string;
-  readonly in: readonly AttributeValue[];
-}
-
-/** All conditions must hold; an empty filter matches everything. */
-export type Filter = readonly Condition[];
-
-export interface IndexedItem {
-  readonly id: string;
-  /** Scalars and lists of scalars can be filtered by; anything else is ignored. */
-  readonly attributes: Readonly<Record<string, unknown>>;
-  /** Normalised to length 1 by the caller. An item may have several parts in one space, each part once. */
-  readonly vectors: readonly { readonly space: string; readonly part: number; readonly vector: Float32Array }[];
-}
+export type { Hit } from './best-items.ts';
+export type { IndexedItem } from './generation.ts';
+export type { AttributeValue, Condition, Filter } from './postings.ts';
 
 export interface SpaceQuery {
   readonly space: string;
@@ -29,72 +21,188 @@ export interface SpaceQuery {
   readonly exclude?: string;
 }
 
-export interface Hit {
-  readonly id: string;
-  /** Inner product with the item's best part: the cosine, for vectors of length 1. */
-  readonly score: number;
-  readonly part: number;
-}
-
 export interface SearchResult {
   /** Best first; equal scores by id. */
   readonly hits: readonly Hit[];
-  /** Rows that passed the filter and were scanned. */
+  /** Live rows that passed the filter when the search began; all of them were scanned. */
   readonly examined: number;
   readonly route: 'exact';
 }
 
+/** One attempt's view: what was there when the search began, and what was written since. */
+interface Attempt {
+  readonly generation: Generation;
+  readonly rows: SpaceRows;
+  readonly written: readonly Entry[];
+}
+
 /**
- * The vectors of one collection, searched exactly. A view of stored items: it keeps nothing on disk, its owner rebuilds it.
- * A write is visible to the next search. Wrong input is a RangeError that says what was expected.
+ * The vectors of one collection, searched exactly (quantisation.ts says why the answers are exact and not approximately so).
+ * A view of stored items: it keeps nothing on disk, its owner rebuilds it.
+ *
+ * A write is visible to the next search, and to each search in flight: an answer is that of the moment it resolves. Wrong
+ * input is a RangeError that says what was expected; after `close` every call throws an Error.
  */
 export class CollectionIndex {
-  readonly #items = new Map<string, IndexedItem>();
+  readonly #live = new Map<string, Entry>();
+  /** For each search in flight, the entries written since it began. */
+  readonly #searches = new Set<Entry[]>();
+  #generation: Generation;
+  #isClosed = false;
 
   constructor(
     private readonly scanner: Scanner,
     private readonly spaces: ReadonlyMap<string, { dimension: number }>,
-  ) {}
+  ) {
+    for (const [name, { dimension }] of spaces) {
+      if (!Number.isInteger(dimension) || dimension < 1 || dimension > 65_504) {
+        throw new RangeError(`Space ${name}: expected a dimension from 1 to 65504, got ${dimension}.`);
+      }
+    }
+    this.#generation = Generation.empty(scanner.arena, spaces);
+  }
 
+  /** Items. */
   get size(): number {
-    return this.#items.size;
+    return this.#live.size;
   }
 
   has(id: string): boolean {
-    return this.#items.has(id);
+    return this.#live.has(id);
   }
 
-  /** Replaces the whole item. */
+  /** Replaces the whole item; on an error the old one stays. */
   upsert(item: IndexedItem): void {
-    this.#items.set(item.id, structuredClone(item));
+    this.#assertOpen();
+    const seen = new Set<string>();
+    for (const { space, part, vector } of item.vectors) {
+      if (!Number.isInteger(part) || part < 0 || part > 0xffffffff) throw new RangeError(`Item ${item.id}: expected a part from 0 to 4294967295, got ${part}.`);
+      const key = `${part} ${space}`;
+      if (seen.has(key)) throw new RangeError(`Item ${item.id}: part ${part} comes twice in space ${space}.`);
+      seen.add(key);
+      this.#check(vector, space, `Item ${item.id}, space ${space}, part ${part}`);
+    }
+    const entry = this.#generation.add(item);
+    this.#kill(item.id);
+    this.#live.set(item.id, entry);
+    for (const written of this.#searches) written.push(entry);
+    this.#compact();
   }
 
   /** @returns whether the item was there. */
   delete(id: string): boolean {
-    return this.#items.delete(id);
+    this.#assertOpen();
+    const wasThere = this.#kill(id);
+    this.#compact();
+    return wasThere;
   }
 
   /** Copies of the item's vectors in a space, in the order they were given; empty when there are none. */
   vectors(id: string, space: string): readonly Float32Array[] {
-    return (this.#items.get(id)?.vectors ?? []).filter((vector) => vector.space === space).map(({ vector }) => vector);
+    this.#assertOpen();
+    const entry = this.#live.get(id);
+    const rows = this.#rows(this.#generation, space);
+    return entry ? [...rowsOf(entry, rows)].map((row) => rows.vector(row).slice()) : [];
   }
 
   /** The `limit` best distinct items, each by its best part; fewer only when fewer match. */
-  async search({ space, vector, limit, filter = [], exclude }: SpaceQuery): Promise<SearchResult> {
-    const matches = ({ attributes }: IndexedItem) =>
-      filter.every((condition) => [attributes[condition.field]].flat().some((value) => condition.in.includes(value as AttributeValue)));
-    const rows = [...this.#items.values()].filter(matches).flatMap(({ id, vectors }) => vectors.filter((row) => row.space === space).map((row) => ({ id, ...row })));
-    const best = new Map<string, Hit>();
-    for (const row of rows) {
-      const score = row.vector.reduce((sum, value, index) => sum + value * vector[index], 0);
-      if (row.id !== exclude && !(best.get(row.id)!?.score >= score)) best.set(row.id, { id: row.id, score, part: row.part });
+  async search(query: SpaceQuery): Promise<SearchResult> {
+    this.#assertOpen();
+    if (!Number.isInteger(query.limit) || query.limit < 1) throw new RangeError(`limit: expected an integer of at least 1, got ${query.limit}.`);
+    this.#check(query.vector, query.space, `Query, space ${query.space}`);
+
+    const generation = this.#generation;
+    const rows = this.#rows(generation, query.space);
+    const list = query.filter?.length ? liveRows(generation, rows, query.filter) : undefined;
+    const examined = list?.length ?? rows.liveLength;
+    const count = list?.length ?? rows.length;
+    const scan = { blocks: rows.blocks.view(), rowsPerBlock: rows.rowsPerBlock, width: rows.width, list, count, query: quantiseQuery(query.vector) };
+
+    const written: Entry[] = [];
+    this.#searches.add(written);
+    generation.acquire();
+    try {
+      for (let capacity = 4 * query.limit + 32; ; capacity *= 4) {
+        const kept = await this.scanner.scan({ ...scan, capacity });
+        const hits = this.#proven(query, { generation, rows, written }, kept);
+        if (hits) return { hits, examined, route: 'exact' };
+      }
+    } finally {
+      generation.release();
+      this.#searches.delete(written);
     }
-    const hits = [...best.values()].sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, limit);
-    return { hits, examined: rows.length, route: 'exact' };
   }
 
-  /** Gives the memory back to the scanner. Searches in flight finish first; later calls throw. */
+  /** Gives the memory back to the scanner, as soon as the searches in flight have ended. */
   close(): void {
-    this.#items.clear();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#live.clear();
+    this.#generation.retire();
   }
+
+  /** Scores the kept rows and what was written meanwhile; the hits if they are proven to be the best, else nothing. */
+  #proven({ space, vector, limit, filter, exclude }: SpaceQuery, { generation, rows, written }: Attempt, kept: Kept): readonly Hit[] | undefined {
+    const best = new BestItems(limit);
+    const offer = ({ id }: Entry, from: SpaceRows, row: number) => id !== exclude && best.offer({ id, score: from.score(row, vector), part: from.part(row) });
+
+    const current = this.#rows(this.#generation, space);
+    for (const entry of written) {
+      if (!entry.isLive || (filter?.length && !this.#generation.postings.matches(filter, entry.ordinal))) continue;
+      for (const row of rowsOf(entry, current)) offer(entry, current, row);
+    }
+    for (let index = 0; index < kept.rows.length; index++) {
+      if (kept.bounds[index] < best.threshold) break;
+      const row = kept.rows[index];
+      const entry = generation.entries[rows.owner(row)];
+      if (entry.isLive) offer(entry, rows, row);
+    }
+    return kept.leftOut === -Infinity || kept.leftOut < best.threshold ? best.hits : undefined;
+  }
+
+  #kill(id: string): boolean {
+    const entry = this.#live.get(id);
+    if (!entry) return false;
+    this.#generation.kill(entry);
+    return this.#live.delete(id);
+  }
+
+  #compact(): void {
+    if (this.#generation.isWorthCompacting) this.#generation = this.#generation.compacted(this.scanner.arena);
+  }
+
+  #rows(generation: Generation, space: string): SpaceRows {
+    const rows = generation.spaces.get(space);
+    if (!rows) throw new RangeError(`Space ${space} is not known; the collection has ${[...this.spaces.keys()].join(', ') || 'none'}.`);
+    return rows;
+  }
+
+  #check(vector: Float32Array, space: string, what: string): void {
+    const { dimension } = this.#rows(this.#generation, space);
+    if (vector.length !== dimension) throw new RangeError(`${what}: expected ${dimension} numbers, got ${vector.length}.`);
+    let squares = 0;
+    for (let index = 0; index < dimension; index++) squares += vector[index] * vector[index];
+    if (!Number.isFinite(squares)) throw new RangeError(`${what}: expected finite numbers, got ${vector.find((value) => !Number.isFinite(value))}.`);
+    if (squares === 0) throw new RangeError(`${what}: a vector of zeros has no direction.`);
+    if (Math.fround(2 * Math.sqrt(squares)) === Infinity) throw new RangeError(`${what}: its length exceeds float32.`);
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw new Error('The collection index is closed.');
+  }
+}
+
+function* rowsOf({ ordinal }: Entry, rows: SpaceRows): Generator<number> {
+  for (let row = rows.firstRow(ordinal); row < rows.endRow(ordinal); row++) yield row;
+}
+
+/** The live rows, ascending, of the items that match. */
+function liveRows({ entries, postings }: Generation, rows: SpaceRows, filter: Filter): Uint32Array {
+  const list = new Uint32List();
+  for (const ordinal of postings.matching(filter)) {
+    if (!entries[ordinal].isLive) continue;
+    const end = rows.endRow(ordinal);
+    for (let row = rows.firstRow(ordinal); row < end; row++) list.push(row);
+  }
+  return list.view();
 }

@@ -1,12 +1,74 @@
-/** The pool of scanning threads with the memory they share. One for a process, shared by all its collections. */
-export class Scanner {
-  private constructor(readonly workers: number) {}
+import { readFile } from 'node:fs/promises';
+import { Arena } from './arena.ts';
+import { type Kept, type Scan, ScanJobs } from './scan-job.ts';
+import { ScanThread } from './scan-thread.ts';
 
-  /** Starts `workers` threads (at least 1). They never keep the process alive. */
-  static async start({ workers }: { workers: number }): Promise<Scanner> {
-    if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`workers: expected an integer of at least 1, got ${workers}`);
-    return new Scanner(workers);
+/** Rows × bytes that one thread scans sooner than two could be woken and joined. */
+const sliceBytes = 1 << 20;
+
+/** The scanning threads with the memory they share. One for a process, shared by all its collections. */
+export class Scanner {
+  readonly arena = new Arena();
+  readonly #module: WebAssembly.Module;
+  readonly #threads: ScanThread[] = [];
+  #isClosed = false;
+
+  private constructor(module: WebAssembly.Module) {
+    this.#module = module;
   }
 
-  async close(): Promise<void> {}
+  /** Starts `workers` threads (at least 1). They keep the process alive only while they scan. */
+  static async start({ workers }: { workers: number }): Promise<Scanner> {
+    if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`workers: expected an integer of at least 1, got ${workers}`);
+    // The same path from src/index and from dist/index: the compiler copies no .wasm.
+    const kernel = new URL('../../src/index/kernel/scan.wasm', import.meta.url);
+    const scanner = new Scanner(await WebAssembly.compile(await readFile(kernel)));
+    for (let count = 0; count < workers; count++) scanner.#add();
+    try {
+      await Promise.all(scanner.#threads.map((thread) => thread.ready));
+    } catch (cause) {
+      await scanner.close();
+      throw cause;
+    }
+    return scanner;
+  }
+
+  get workers(): number {
+    return this.#threads.length;
+  }
+
+  /** Scans in one slice for each thread, or in one slice when that is quick. Fails when a thread of it dies. */
+  async scan(scan: Scan): Promise<Kept> {
+    if (this.#isClosed) throw new Error('The scanner is closed.');
+    if (this.#threads.length === 0) throw new Error('No scanning thread of the vector index could be started again; see the log.');
+    const threads = [...this.#threads].sort((a, b) => a.load - b.load);
+    const slices = Math.min(threads.length, Math.max(1, Math.ceil((scan.count * scan.width) / sliceBytes)));
+    const jobs = new ScanJobs(this.arena, scan, slices);
+    // The memory is free only when no thread writes to it any more, so wait for all, also when one fails.
+    const slicesDone = await Promise.allSettled(threads.slice(0, slices).map((thread, slice) => thread.run(jobs.addressOf(slice))));
+    const failed = slicesDone.find((done) => done.status === 'rejected');
+    try {
+      if (failed) throw failed.reason;
+      return jobs.kept();
+    } finally {
+      jobs.free();
+    }
+  }
+
+  /** Ends the threads. Searches in flight fail. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
+  }
+
+  /** A thread that dies is replaced, unless it never came to work: its successor would die as well. */
+  #add(): void {
+    const thread = new ScanThread(this.arena, this.#module, async (dead) => {
+      const position = this.#threads.indexOf(dead);
+      if (position >= 0) this.#threads.splice(position, 1);
+      const hadWorked = await dead.ready.then(() => true, () => false);
+      if (hadWorked && !this.#isClosed) this.#add();
+    });
+    this.#threads.push(thread);
+  }
 }

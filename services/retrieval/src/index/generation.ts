@@ -1,0 +1,116 @@
+import type { Arena } from './arena.ts';
+import { FloatVectors } from './float-vectors.ts';
+import { Postings } from './postings.ts';
+import { SpaceRows } from './space-rows.ts';
+
+/** An item as it was written once; an update makes a new entry. */
+export interface Entry {
+  readonly id: string;
+  /** Its place in the current generation. */
+  ordinal: number;
+  isLive: boolean;
+}
+
+export interface IndexedItem {
+  readonly id: string;
+  /** Scalars and lists of scalars can be filtered by; anything else is ignored. */
+  readonly attributes: Readonly<Record<string, unknown>>;
+  /** Normalised to length 1 by the caller. An item may have several parts in one space, each part once. */
+  readonly vectors: readonly { readonly space: string; readonly part: number; readonly vector: Float32Array }[];
+}
+
+/** Fewer dead items than this are not worth a compaction. */
+const minimumDead = 32;
+const deadShare = 0.2;
+
+/**
+ * All that was written since the last compaction: entries by ordinal, their posting lists, the rows of each space. Append
+ * only, so a search reads what was there when it began. Compaction copies what lives into a new generation; the blocks of the
+ * old one are freed when the last search that reads them has ended.
+ */
+export class Generation {
+  readonly entries: Entry[] = [];
+  #dead = 0;
+  #readers = 0;
+  #isRetired = false;
+
+  private constructor(
+    readonly spaces: ReadonlyMap<string, SpaceRows>,
+    readonly postings: Postings,
+  ) {}
+
+  static empty(arena: Arena, spaces: ReadonlyMap<string, { dimension: number }>): Generation {
+    const rows = [...spaces].map(([name, { dimension }]) => [name, new SpaceRows(arena, new FloatVectors(dimension))] as const);
+    return new Generation(new Map(rows), new Postings());
+  }
+
+  get isWorthCompacting(): boolean {
+    return this.#dead >= minimumDead && this.#dead > deadShare * this.entries.length;
+  }
+
+  add({ id, attributes, vectors }: IndexedItem): Entry {
+    const entry = this.#open({ id, ordinal: 0, isLive: true });
+    try {
+      for (const { space, part, vector } of vectors) this.spaces.get(space)!.add(part, vector);
+      this.postings.add(entry.ordinal, attributes);
+    } catch (cause) {
+      this.kill(entry); // the arena is full
+      throw cause;
+    }
+    return entry;
+  }
+
+  kill(entry: Entry): void {
+    entry.isLive = false;
+    this.#dead++;
+    for (const rows of this.spaces.values()) rows.kill(entry.ordinal);
+  }
+
+  /** @returns a generation with the live entries only, which now belong to it; this one is retired. */
+  compacted(arena: Arena): Generation {
+    const ordinals = new Int32Array(this.entries.length).fill(-1);
+    this.entries.filter(({ isLive }) => isLive).forEach(({ ordinal }, index) => (ordinals[ordinal] = index));
+    const spaces = [...this.spaces].map(([name, { floats }]) => {
+      const kept = floats.isSparse ? new FloatVectors(floats.dimension) : floats;
+      return [name, new SpaceRows(arena, kept)] as const;
+    });
+    const next = new Generation(new Map(spaces), this.postings.renumbered(ordinals));
+    for (const entry of this.entries) {
+      if (!entry.isLive) continue;
+      const old = entry.ordinal;
+      next.#open(entry);
+      for (const [name, rows] of this.spaces) {
+        for (let row = rows.firstRow(old); row < rows.endRow(old); row++) next.spaces.get(name)!.copy(rows, row);
+      }
+    }
+    this.retire();
+    return next;
+  }
+
+  /** Keeps the blocks until `release`. */
+  acquire(): void {
+    this.#readers++;
+  }
+
+  release(): void {
+    this.#readers--;
+    this.#freeIfUnused();
+  }
+
+  /** Nothing is written any more; frees the blocks as soon as no search reads them. */
+  retire(): void {
+    this.#isRetired = true;
+    this.#freeIfUnused();
+  }
+
+  #open(entry: Entry): Entry {
+    entry.ordinal = this.entries.length;
+    this.entries.push(entry);
+    for (const rows of this.spaces.values()) rows.open();
+    return entry;
+  }
+
+  #freeIfUnused(): void {
+    if (this.#isRetired && this.#readers === 0) for (const rows of this.spaces.values()) rows.free();
+  }
+}

@@ -1,0 +1,189 @@
+// AssemblyScript, compiled to scan.wasm by `npm run wasm`. What the figures mean: ../quantisation.ts.
+
+/** One slice of one search. The layout is repeated in ../job.ts. */
+@unmanaged
+class Job {
+  /** Two planes of `width` bytes, each byte 0..127: the query's high and low 7 bits, offset by 8192. */
+  query: usize;
+  /** Bytes of a row's values: the dimension, padded to a multiple of 16. */
+  width: u32;
+  /** Addresses of the blocks that hold the rows, in order. */
+  blocks: usize;
+  rowsPerBlock: u32;
+  /** Ascending row numbers to scan, or 0 for all. */
+  list: usize;
+  /** The slice: positions in the list, or row numbers. */
+  from: u32;
+  to: u32;
+  /** Where to keep the best rows, and at most how many. */
+  kept: usize;
+  capacity: u32;
+  /** Result: how many are kept. */
+  count: u32;
+  scale: f64;
+  norm: f64;
+  error: f64;
+}
+
+/** A stored row; its values follow at once. */
+@unmanaged
+class Row {
+  scale: f32;
+  /** Length of what quantising lost; -Infinity when the row is dead. */
+  residual: f32;
+  norm: f32;
+  sum: i32;
+}
+
+@unmanaged
+class Kept {
+  bound: f64;
+  row: u32;
+  unused: u32;
+}
+
+// @ts-ignore: decorator
+@inline
+const HEADER: usize = offsetof<Row>();
+
+let threshold: f64 = -Infinity;
+
+// @ts-ignore: decorator
+@inline
+function kept(job: Job, index: u32): Kept {
+  return changetype<Kept>(job.kept + index * offsetof<Kept>());
+}
+
+/** Keeps the row if its bound is among the best: a heap with the smallest on top, which is the threshold once it is full. */
+function keep(job: Job, row: u32, bound: f64): void {
+  let hole: u32;
+  if (job.count < job.capacity) {
+    hole = job.count++;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      if (kept(job, parent).bound <= bound) break;
+      kept(job, hole).bound = kept(job, parent).bound;
+      kept(job, hole).row = kept(job, parent).row;
+      hole = parent;
+    }
+  } else {
+    hole = 0;
+    while (true) {
+      let child: u32 = 2 * hole + 1;
+      if (child >= job.count) break;
+      if (child + 1 < job.count && kept(job, child + 1).bound < kept(job, child).bound) child++;
+      if (kept(job, child).bound >= bound) break;
+      kept(job, hole).bound = kept(job, child).bound;
+      kept(job, hole).row = kept(job, child).row;
+      hole = child;
+    }
+  }
+  kept(job, hole).bound = bound;
+  kept(job, hole).row = row;
+  if (job.count == job.capacity) threshold = kept(job, 0).bound;
+}
+
+// @ts-ignore: decorator
+@inline
+function sumLanes(a: v128): i32 {
+  const pairs = i32x4.add(a, i8x16.shuffle(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
+  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+function offer(job: Job, row: u32, address: usize, high: v128, low: v128): void {
+  const stored = changetype<Row>(address);
+  const product = 128.0 * f64(sumLanes(high)) + f64(sumLanes(low)) - 8192.0 * f64(stored.sum);
+  const bound = f64(stored.scale) * job.scale * product + job.norm * f64(stored.residual) + job.error * f64(stored.norm);
+  if (bound > threshold) keep(job, row, bound);
+}
+
+// @ts-ignore: decorator
+@inline
+function dot(values: v128, query: v128, sum: v128): v128 {
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(values, query, sum);
+}
+
+// @ts-ignore: decorator
+@inline
+function one(job: Job, row: u32, address: usize): void {
+  const query = job.query;
+  const width: usize = job.width;
+  let high = i32x4.splat(0), low = high;
+  for (let at: usize = 0; at < width; at += 16) {
+    const values = v128.load(address + at, HEADER);
+    high = dot(values, v128.load(query + at), high);
+    low = dot(values, v128.load(query + width + at), low);
+  }
+  offer(job, row, address, high, low);
+}
+
+/** Four rows at a time: eight independent sums hide the latency of the dot product. */
+// @ts-ignore: decorator
+@inline
+function four(job: Job, rowA: u32, a: usize, rowB: u32, b: usize, rowC: u32, c: usize, rowD: u32, d: usize): void {
+  const query = job.query;
+  const width: usize = job.width;
+  let highA = i32x4.splat(0), highB = highA, highC = highA, highD = highA;
+  let lowA = highA, lowB = highA, lowC = highA, lowD = highA;
+  for (let at: usize = 0; at < width; at += 16) {
+    const high = v128.load(query + at);
+    const low = v128.load(query + width + at);
+    let values = v128.load(a + at, HEADER);
+    highA = dot(values, high, highA);
+    lowA = dot(values, low, lowA);
+    values = v128.load(b + at, HEADER);
+    highB = dot(values, high, highB);
+    lowB = dot(values, low, lowB);
+    values = v128.load(c + at, HEADER);
+    highC = dot(values, high, highC);
+    lowC = dot(values, low, lowC);
+    values = v128.load(d + at, HEADER);
+    highD = dot(values, high, highD);
+    lowD = dot(values, low, lowD);
+  }
+  offer(job, rowA, a, highA, lowA);
+  offer(job, rowB, b, highB, lowB);
+  offer(job, rowC, c, highC, lowC);
+  offer(job, rowD, d, highD, lowD);
+}
+
+// @ts-ignore: decorator
+@inline
+function addressOf(job: Job, row: u32, stride: usize): usize {
+  const block = row / job.rowsPerBlock;
+  return <usize>load<u32>(job.blocks + (block << 2)) + <usize>(row - block * job.rowsPerBlock) * stride;
+}
+
+function scanAll(job: Job, stride: usize): void {
+  let row = job.from;
+  while (row < job.to) {
+    let address = addressOf(job, row, stride);
+    const end = min(job.to, (row / job.rowsPerBlock + 1) * job.rowsPerBlock);
+    for (; row + 4 <= end; row += 4, address += 4 * stride) {
+      four(job, row, address, row + 1, address + stride, row + 2, address + 2 * stride, row + 3, address + 3 * stride);
+    }
+    for (; row < end; row++, address += stride) one(job, row, address);
+  }
+}
+
+function scanList(job: Job, stride: usize): void {
+  let at = job.list + (job.from << 2);
+  const end = job.list + (job.to << 2);
+  for (; at + 16 <= end; at += 16) {
+    const a = load<u32>(at), b = load<u32>(at, 4), c = load<u32>(at, 8), d = load<u32>(at, 12);
+    four(job, a, addressOf(job, a, stride), b, addressOf(job, b, stride), c, addressOf(job, c, stride), d, addressOf(job, d, stride));
+  }
+  for (; at < end; at += 4) one(job, load<u32>(at), addressOf(job, load<u32>(at), stride));
+}
+
+/** Leaves the `capacity` rows with the highest upper bounds of the slice in `kept`, as a heap. */
+export function scan(address: usize): void {
+  const job = changetype<Job>(address);
+  const stride: usize = HEADER + <usize>job.width;
+  job.count = 0;
+  threshold = -Infinity;
+  if (job.list == 0) scanAll(job, stride);
+  else scanList(job, stride);
+}

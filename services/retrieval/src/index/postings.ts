@@ -1,0 +1,102 @@
+import { Uint32List } from './uint32-list.ts';
+
+export type AttributeValue = string | number | boolean;
+
+/** Holds for an item whose attribute `field` is one of `in`, or is a list with one of them. Equality is `in` of one. */
+export interface Condition {
+  readonly field: string;
+  readonly in: readonly AttributeValue[];
+}
+
+/** All conditions must hold; an empty filter matches everything. */
+export type Filter = readonly Condition[];
+
+/** A value that one item has costs a number and no list, so a field with a value for each item stays cheap. */
+type Posting = number | Uint32List;
+
+/** From attribute values to the items that have them. Items are ordinals, added in ascending order and never removed. */
+export class Postings {
+  readonly #fields = new Map<string, Map<AttributeValue, Posting>>();
+
+  add(ordinal: number, attributes: Readonly<Record<string, unknown>>): void {
+    for (const [field, attribute] of Object.entries(attributes)) {
+      for (const value of new Set(Array.isArray(attribute) ? attribute : [attribute])) {
+        if (isAttributeValue(value)) this.#add(field, value, ordinal);
+      }
+    }
+  }
+
+  /** @returns the ordinals that match, ascending, each once. The smallest condition leads, so the cost follows its size. */
+  matching(filter: Filter): Uint32Array {
+    const [smallest, ...others] = filter.map((condition) => this.#lists(condition)).sort((a, b) => total(a) - total(b));
+    const ordinals = union(smallest);
+    return others.reduce((candidates, lists) => candidates.filter(membership(lists, candidates.length)), ordinals);
+  }
+
+  matches(filter: Filter, ordinal: number): boolean {
+    return filter.every((condition) => this.#lists(condition).some((posting) => has(posting, ordinal)));
+  }
+
+  /** @param ordinals for each old ordinal the new one, ascending, or -1 when the item is gone. */
+  renumbered(ordinals: Int32Array): Postings {
+    const postings = new Postings();
+    for (const [field, values] of this.#fields) {
+      for (const [value, posting] of values) {
+        for (const old of typeof posting === 'number' ? [posting] : posting.view()) {
+          if (ordinals[old] >= 0) postings.#add(field, value, ordinals[old]);
+        }
+      }
+    }
+    return postings;
+  }
+
+  #add(field: string, value: AttributeValue, ordinal: number): void {
+    let values = this.#fields.get(field);
+    if (!values) this.#fields.set(field, (values = new Map()));
+    const posting = values.get(value);
+    if (posting === undefined) values.set(value, ordinal);
+    else if (typeof posting !== 'number') posting.push(ordinal);
+    else {
+      const list = new Uint32List();
+      list.push(posting);
+      list.push(ordinal);
+      values.set(value, list);
+    }
+  }
+
+  #lists({ field, in: wanted }: Condition): Posting[] {
+    const values = this.#fields.get(field);
+    return [...new Set(wanted)].flatMap((value) => values?.get(value) ?? []);
+  }
+}
+
+const isAttributeValue = (value: unknown): value is AttributeValue =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+
+const size = (posting: Posting) => (typeof posting === 'number' ? 1 : posting.length);
+const has = (posting: Posting, ordinal: number) => (typeof posting === 'number' ? posting === ordinal : posting.hasSorted(ordinal));
+const total = (lists: readonly Posting[]) => lists.reduce<number>((sum, posting) => sum + size(posting), 0);
+
+function union(lists: readonly Posting[]): Uint32Array {
+  if (lists.length === 1 && typeof lists[0] !== 'number') return lists[0].view();
+  const all = new Uint32Array(total(lists));
+  let at = 0;
+  for (const posting of lists) {
+    if (typeof posting === 'number') all[at++] = posting;
+    else {
+      all.set(posting.view(), at);
+      at += posting.length;
+    }
+  }
+  return all.sort().filter((ordinal, index) => index === 0 || ordinal !== all[index - 1]);
+}
+
+/** Searches the lists when there are few candidates, and marks their ordinals in a set of bits when there are many. */
+function membership(lists: readonly Posting[], candidates: number): (ordinal: number) => boolean {
+  if (candidates * lists.length * 8 < total(lists)) return (ordinal) => lists.some((posting) => has(posting, ordinal));
+  const last = lists.reduce<number>((last, posting) => Math.max(last, typeof posting === 'number' ? posting : posting.at(posting.length - 1)), -1);
+  const bits = new Uint32Array((last >>> 5) + 1);
+  const mark = (ordinal: number) => (bits[ordinal >>> 5] |= 1 << (ordinal & 31));
+  for (const posting of lists) typeof posting === 'number' ? mark(posting) : posting.view().forEach(mark);
+  return (ordinal) => ordinal <= last && (bits[ordinal >>> 5] & (1 << (ordinal & 31))) !== 0;
+}

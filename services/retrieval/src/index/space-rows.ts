@@ -1,0 +1,121 @@
+import { type Arena, pageBytes } from './arena.ts';
+import { FloatVectors, innerProduct } from './float-vectors.ts';
+import { paddedWidth, quantiseRow, rowHeaderBytes } from './quantisation.ts';
+import { Uint32List } from './uint32-list.ts';
+
+/**
+ * The rows of one space: quantised in blocks of the arena, where threads read them, and as float32. Rows are appended and
+ * never altered; a dead row has residual −Infinity, hence the bound −Infinity, and is never kept. Bytes a row in 256
+ * dimensions: 272 quantised, 1,024 float32, 12 to 24 for the three lists.
+ */
+export class SpaceRows {
+  /** Bytes of a row's values. */
+  readonly width: number;
+  readonly rowsPerBlock: number;
+  /** Addresses of the blocks, in order. */
+  readonly blocks = new Uint32List();
+  readonly #stride: number;
+  readonly #owners = new Uint32List();
+  readonly #parts = new Uint32List();
+  readonly #slots = new Uint32List();
+  /** The first row of each item; its rows end where the next item's begin. */
+  readonly #firstRows = new Uint32List();
+  #dead = 0;
+
+  constructor(
+    private readonly arena: Arena,
+    readonly floats: FloatVectors,
+  ) {
+    this.width = paddedWidth(floats.dimension);
+    this.#stride = rowHeaderBytes + this.width;
+    this.rowsPerBlock = Math.floor(pageBytes / this.#stride);
+  }
+
+  get length(): number {
+    return this.#owners.length;
+  }
+
+  /** Rows that are not dead. */
+  get liveLength(): number {
+    return this.length - this.#dead;
+  }
+
+  get dimension(): number {
+    return this.floats.dimension;
+  }
+
+  /** Opens the next item; the rows added until the next call are its rows. */
+  open(): void {
+    this.#firstRows.push(this.length);
+  }
+
+  add(part: number, vector: Float32Array): void {
+    const address = this.#append(part, this.floats.add(vector));
+    const values = this.arena.int8.subarray(address + rowHeaderBytes, address + this.#stride);
+    const { scale, residual, norm, sum } = quantiseRow(vector, values);
+    this.arena.float32[address >> 2] = scale;
+    this.arena.float32[(address >> 2) + 1] = residual;
+    this.arena.float32[(address >> 2) + 2] = norm;
+    this.arena.int32[(address >> 2) + 3] = sum;
+  }
+
+  /** Appends a copy of a row of another generation, with its float32 vector unless both share one store. */
+  copy(from: SpaceRows, row: number): void {
+    const slot = from.#slots.at(row);
+    const address = this.#append(from.#parts.at(row), this.floats === from.floats ? slot : this.floats.add(from.floats.get(slot)));
+    const source = from.#address(row);
+    this.arena.uint8.copyWithin(address, source, source + this.#stride);
+  }
+
+  /** Marks the item's rows dead, also for threads that scan right now, and drops their float32 vectors. */
+  kill(ordinal: number): void {
+    for (let row = this.firstRow(ordinal); row < this.endRow(ordinal); row++) {
+      this.arena.float32[(this.#address(row) >> 2) + 1] = -Infinity;
+      this.floats.remove(this.#slots.at(row));
+      this.#dead++;
+    }
+  }
+
+  firstRow(ordinal: number): number {
+    return this.#firstRows.at(ordinal);
+  }
+
+  endRow(ordinal: number): number {
+    return ordinal + 1 < this.#firstRows.length ? this.#firstRows.at(ordinal + 1) : this.length;
+  }
+
+  /** The item that a row belongs to. */
+  owner(row: number): number {
+    return this.#owners.at(row);
+  }
+
+  part(row: number): number {
+    return this.#parts.at(row);
+  }
+
+  vector(row: number): Float32Array {
+    return this.floats.get(this.#slots.at(row));
+  }
+
+  score(row: number, query: Float32Array): number {
+    return innerProduct(query, this.vector(row));
+  }
+
+  /** Frees the blocks. No thread may read them any more. */
+  free(): void {
+    for (const block of this.blocks.view()) this.arena.free(block, pageBytes);
+  }
+
+  #append(part: number, slot: number): number {
+    const row = this.length;
+    if (row === this.blocks.length * this.rowsPerBlock) this.blocks.push(this.arena.allocate(pageBytes));
+    this.#owners.push(this.#firstRows.length - 1);
+    this.#parts.push(part);
+    this.#slots.push(slot);
+    return this.#address(row);
+  }
+
+  #address(row: number): number {
+    return this.blocks.at(Math.floor(row / this.rowsPerBlock)) + (row % this.rowsPerBlock) * this.#stride;
+  }
+}

@@ -1,0 +1,43 @@
+/** A growing list of unsigned 32-bit integers. */
+export class Uint32List {
+  #values: Uint32Array;
+  #length = 0;
+
+  constructor(capacity = 4) {
+    this.#values = new Uint32Array(capacity);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  at(index: number): number {
+    return this.#values[index];
+  }
+
+  push(value: number): void {
+    if (this.#length === this.#values.length) {
+      const larger = new Uint32Array(this.#length * 2);
+      larger.set(this.#values);
+      this.#values = larger;
+    }
+    this.#values[this.#length++] = value;
+  }
+
+  /** The values so far; a view, valid until the next push. */
+  view(): Uint32Array {
+    return this.#values.subarray(0, this.#length);
+  }
+
+  /** @returns whether an ascending list has the value. */
+  hasSorted(value: number): boolean {
+    let low = 0;
+    let high = this.#length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#values[middle] < value) low = middle + 1;
+      else high = middle;
+    }
+    return low < this.#length && this.#values[low] === value;
+  }
+}
