@@ -7,3 +7,4 @@ export { safeInteger } from './transaction/safe-integer.ts';
 export { migrate, type MigrateOptions } from './migration/migrate.ts';
 export { schemaDifference } from './migration/schema-difference.ts';
 export { startPostgresServer, type PostgresServer, type PostgresServerOptions } from './embedded/postgres-server.ts';
+export { PostgresStartFailure } from './embedded/start-failure.ts';

@@ -1,12 +1,12 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { explainStartFailure } from './start-failure.ts';
 import { nativeFolder, postgresUser, type Identity } from './native.ts';
+import { PostgresStartFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
 
@@ -38,7 +38,8 @@ export interface PostgresServer {
  * first SIGTERM, while services still finish their requests). As root it runs as the user `postgres`, made when absent.
  * The server has its own process group, so Ctrl-C does not reach it; it outlives a killed parent.
  *
- * @throws Error that says what is wrong and what to do: port in use, disk full, data of another major version.
+ * @throws PostgresStartFailure port in use, disk full, folder in use.
+ * @throws Error when the data are of another major version, or this machine has no binaries.
  */
 export async function startPostgresServer({ folder, loopback, settings = {}, isTemporary = false }: PostgresServerOptions): Promise<PostgresServer> {
   const identity = await postgresUser();
@@ -69,7 +70,7 @@ export async function startPostgresServer({ folder, loopback, settings = {}, isT
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()).once('error', () => resolve()));
   await output.close();
-  if (!(await becomesReady(child, data))) throw explainStartFailure(await readFile(log, 'utf8'), { folder, port: loopback?.port });
+  if (!(await becomesReady(child, data))) throw new PostgresStartFailure(await readFile(log, 'utf8'), { folder, port: loopback?.port, freeBytes: await freeBytes(folder) });
   child.unref();
 
   return {
@@ -86,9 +87,14 @@ export async function startPostgresServer({ folder, loopback, settings = {}, isT
   };
 }
 
-/** initdb into a folder beside and then a rename: a process killed halfway leaves nothing that looks like data. */
+/**
+ * initdb into a folder beside and then a rename: a process killed halfway leaves nothing that looks like data. The
+ * folder has a new name each time, because the initdb of a killed process goes on for a while.
+ */
 async function initialise(native: string, folder: string, identity: Identity, { isTemporary, password }: { isTemporary: boolean; password?: string }): Promise<void> {
-  const unfinished = join(folder, 'data.unfinished');
+  for (const name of await readdir(folder)) if (name.startsWith('unfinished-')) await rm(join(folder, name), { recursive: true }).catch(() => undefined);
+  const unfinished = await mkdtemp(join(folder, 'unfinished-'));
+  await own(unfinished, identity);
   const passwordFile = join(folder, 'password');
   await rm(unfinished, { recursive: true, force: true });
   const flags = [`--pgdata=${unfinished}`, '--username=postgres', '--encoding=UTF8', '--locale=C', '--auth-local=trust'];
@@ -99,7 +105,7 @@ async function initialise(native: string, folder: string, identity: Identity, { 
   try {
     await run(join(native, 'bin/initdb'), flags, { ...identity, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C' } });
   } catch (error) {
-    throw explainStartFailure(`${(error as { stderr?: string }).stderr ?? ''}\n${(error as Error).message}`, { folder });
+    throw new PostgresStartFailure(`${(error as { stderr?: string }).stderr ?? ''}\n${(error as Error).message}`, { folder, freeBytes: await freeBytes(folder) });
   } finally {
     await rm(passwordFile, { force: true });
   }
@@ -126,6 +132,11 @@ async function socketFolder(folder: string, identity: Identity): Promise<string>
   await chmod(socket, 0o700);
   await own(socket, identity);
   return socket;
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder);
+  return bavail * bsize;
 }
 
 async function own(path: string, { uid, gid }: Identity): Promise<void> {

@@ -1,14 +1,42 @@
-/** Turns PostgreSQL's own words into what is wrong and what to do; the last lines of its log are always there. */
-export function explainStartFailure(log: string, { folder, port }: { folder: string; port?: number }): Error {
-  const lastLines = log.trim().split('\n').slice(-8).join('\n');
-  return new Error(`PostgreSQL did not start: ${reason(log, folder, port)}\n${lastLines}`);
+/** Why PostgreSQL did not start, in words that say what to do; the last lines of its log are always there. */
+export class PostgresStartFailure extends Error {
+  override readonly name = 'PostgresStartFailure';
+  readonly reason: 'disk-full' | 'port-in-use' | 'folder-in-use' | 'other-version' | 'no-access' | 'unknown';
+
+  /** @param freeBytes of the folder's disk: a full one takes no log either. */
+  constructor(log: string, { folder, port, freeBytes }: { folder: string; port?: number; freeBytes: number }) {
+    const found = reasons.find(({ pattern }) => pattern.test(log)) ?? (freeBytes < 64 * 1024 ? reasons[0] : undefined);
+    const remedy = found?.remedy(folder, port) ?? `see ${folder}/log.`;
+    super(`PostgreSQL did not start: ${remedy}\n${log.trim().split('\n').slice(-8).join('\n')}`);
+    this.reason = found?.reason ?? 'unknown';
+  }
 }
 
-function reason(log: string, folder: string, port?: number): string {
-  if (/No space left on device|Disk quota exceeded/.test(log)) return `the disk of ${folder} is full. Free some space and start again.`;
-  if (/Address already in use|could not create any TCP\/IP sockets/.test(log)) return `port ${port} is in use. Stop what listens there or choose another port.`;
-  if (/lock file "[^"]*" already exists/.test(log)) return `another PostgreSQL uses ${folder}. Stop it first.`;
-  if (/database files are incompatible with server/.test(log)) return `${folder} was written by another version of PostgreSQL.`;
-  if (/EACCES|Permission denied/.test(log)) return `${folder} or PostgreSQL's binaries cannot be entered by the user it runs as. As root that is the user postgres: put both where others may enter (chmod o+x), for example not below /root.`;
-  return `see ${folder}/log.`;
-}
+const reasons: readonly { reason: PostgresStartFailure['reason']; pattern: RegExp; remedy: (folder: string, port?: number) => string }[] = [
+  {
+    reason: 'disk-full',
+    pattern: /No space left on device|Disk quota exceeded/,
+    remedy: (folder) => `the disk of ${folder} is full. Free some space and start again.`,
+  },
+  {
+    reason: 'port-in-use',
+    pattern: /Address already in use|could not create any TCP\/IP sockets/,
+    remedy: (_, port) => `port ${port} is in use. Stop what listens there or choose another port.`,
+  },
+  {
+    reason: 'folder-in-use',
+    pattern: /lock file "[^"]*" already exists|pre-existing shared memory block/,
+    remedy: (folder) => `another PostgreSQL uses ${folder}. Stop it first.`,
+  },
+  {
+    reason: 'other-version',
+    pattern: /database files are incompatible with server/,
+    remedy: (folder) => `${folder} was written by another version of PostgreSQL.`,
+  },
+  {
+    reason: 'no-access',
+    pattern: /EACCES|[Pp]ermission denied/,
+    remedy: (folder) =>
+      `${folder} or PostgreSQL's binaries cannot be entered by the user it runs as. As root that is the user postgres: put both where others may enter (chmod o+x), for example not below /root.`,
+  },
+];

@@ -38,7 +38,7 @@ const entities = [
   new EntitySchema<OutboxRow>({
     ...{ target: OutboxRow, name: 'OutboxRow', schema: 'retrieval', tableName: 'outbox' },
     columns: {
-      id: { type: 'bigint', primary: true, generated: 'identity', generatedIdentity: 'ALWAYS' },
+      id: { type: 'bigint', primary: true, generated: 'increment' },
       ...{ topic: { type: 'text' }, key: { type: 'text' }, eventId: { type: 'uuid' }, payload: { type: 'bytea' } },
     },
   }),
