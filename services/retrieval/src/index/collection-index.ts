@@ -5,7 +5,6 @@ import { quantiseQuery } from './quantisation.ts';
 import type { Kept } from './scan-job.ts';
 import type { Scanner } from './scanner.ts';
 import type { SpaceRows } from './space-rows.ts';
-import { Uint32List } from './uint32-list.ts';
 
 export type { Hit } from './best-items.ts';
 export type { IndexedItem } from './generation.ts';
@@ -113,7 +112,7 @@ export class CollectionIndex {
 
     const generation = this.#generation;
     const rows = this.#rows(generation, query.space);
-    const list = query.filter?.length ? liveRows(generation, rows, query.filter) : undefined;
+    const list = query.filter?.length ? generation.liveRows(rows, query.filter) : undefined;
     const examined = list?.length ?? rows.liveLength;
     const count = list?.length ?? rows.length;
     const scan = { blocks: rows.blocks.view(), rowsPerBlock: rows.rowsPerBlock, width: rows.width, list, count, query: quantiseQuery(query.vector) };
@@ -194,15 +193,4 @@ export class CollectionIndex {
 
 function* rowsOf({ ordinal }: Entry, rows: SpaceRows): Generator<number> {
   for (let row = rows.firstRow(ordinal); row < rows.endRow(ordinal); row++) yield row;
-}
-
-/** The live rows, ascending, of the items that match. */
-function liveRows({ entries, postings }: Generation, rows: SpaceRows, filter: Filter): Uint32Array {
-  const list = new Uint32List();
-  for (const ordinal of postings.matching(filter)) {
-    if (!entries[ordinal].isLive) continue;
-    const end = rows.endRow(ordinal);
-    for (let row = rows.firstRow(ordinal); row < end; row++) list.push(row);
-  }
-  return list.view();
 }

@@ -1,7 +1,8 @@
 import type { Arena } from './arena.ts';
 import { FloatVectors } from './float-vectors.ts';
-import { Postings } from './postings.ts';
+import { type Filter, Postings } from './postings.ts';
 import { SpaceRows } from './space-rows.ts';
+import { Uint32List } from './uint32-list.ts';
 
 /** An item as it was written once; an update makes a new entry. */
 export interface Entry {
@@ -30,6 +31,8 @@ const deadShare = 0.2;
  */
 export class Generation {
   readonly entries: Entry[] = [];
+  /** 1 for a live ordinal: read for each candidate of a filter, where the entries themselves would be far apart in memory. */
+  readonly #lives = new Uint32List();
   #dead = 0;
   #readers = 0;
   #isRetired = false;
@@ -62,6 +65,7 @@ export class Generation {
 
   kill(entry: Entry): void {
     entry.isLive = false;
+    this.#lives.set(entry.ordinal, 0);
     this.#dead++;
     for (const rows of this.spaces.values()) rows.kill(entry.ordinal);
   }
@@ -87,6 +91,17 @@ export class Generation {
     return next;
   }
 
+  /** The live rows, ascending, of the items that match. */
+  liveRows(space: SpaceRows, filter: Filter): Uint32Array {
+    const ordinals = this.postings.matching(filter);
+    const list = new Uint32List(ordinals.length);
+    for (let index = 0; index < ordinals.length; index++) {
+      const ordinal = ordinals[index];
+      if (this.#lives.at(ordinal) === 1) space.pushRows(ordinal, list);
+    }
+    return list.view();
+  }
+
   /** Keeps the blocks until `release`. */
   acquire(): void {
     this.#readers++;
@@ -106,6 +121,7 @@ export class Generation {
   #open(entry: Entry): Entry {
     entry.ordinal = this.entries.length;
     this.entries.push(entry);
+    this.#lives.push(1);
     for (const rows of this.spaces.values()) rows.open();
     return entry;
   }

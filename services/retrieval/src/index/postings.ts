@@ -1,3 +1,4 @@
+import { Bits } from './bits.ts';
 import { Uint32List } from './uint32-list.ts';
 
 export type AttributeValue = string | number | boolean;
@@ -75,28 +76,26 @@ const isAttributeValue = (value: unknown): value is AttributeValue =>
 
 const size = (posting: Posting) => (typeof posting === 'number' ? 1 : posting.length);
 const has = (posting: Posting, ordinal: number) => (typeof posting === 'number' ? posting === ordinal : posting.hasSorted(ordinal));
+const lastOf = (posting: Posting) => (typeof posting === 'number' ? posting : posting.at(posting.length - 1));
 const total = (lists: readonly Posting[]) => lists.reduce<number>((sum, posting) => sum + size(posting), 0);
 
 function union(lists: readonly Posting[]): Uint32Array {
   if (lists.length === 1 && typeof lists[0] !== 'number') return lists[0].view();
-  const all = new Uint32Array(total(lists));
-  let at = 0;
-  for (const posting of lists) {
-    if (typeof posting === 'number') all[at++] = posting;
-    else {
-      all.set(posting.view(), at);
-      at += posting.length;
-    }
-  }
-  return all.sort().filter((ordinal, index) => index === 0 || ordinal !== all[index - 1]);
+  return lists.length === 0 ? new Uint32Array() : bitsOf(lists).ascending(new Uint32Array(total(lists)));
 }
 
-/** Searches the lists when there are few candidates, and marks their ordinals in a set of bits when there are many. */
+/** Searches the lists when there are few candidates, and a set of bits made of them when there are many. */
 function membership(lists: readonly Posting[], candidates: number): (ordinal: number) => boolean {
   if (candidates * lists.length * 8 < total(lists)) return (ordinal) => lists.some((posting) => has(posting, ordinal));
-  const last = lists.reduce<number>((last, posting) => Math.max(last, typeof posting === 'number' ? posting : posting.at(posting.length - 1)), -1);
-  const bits = new Uint32Array((last >>> 5) + 1);
-  const mark = (ordinal: number) => (bits[ordinal >>> 5] |= 1 << (ordinal & 31));
-  for (const posting of lists) typeof posting === 'number' ? mark(posting) : posting.view().forEach(mark);
-  return (ordinal) => ordinal <= last && (bits[ordinal >>> 5] & (1 << (ordinal & 31))) !== 0;
+  const bits = bitsOf(lists);
+  return (ordinal) => bits.has(ordinal);
+}
+
+function bitsOf(lists: readonly Posting[]): Bits {
+  const bits = new Bits(lists.reduce<number>((last, posting) => Math.max(last, lastOf(posting)), 0));
+  for (const posting of lists) {
+    if (typeof posting === 'number') bits.add(posting);
+    else for (let index = 0; index < posting.length; index++) bits.add(posting.at(index));
+  }
+  return bits;
 }

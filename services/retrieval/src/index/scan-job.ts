@@ -56,7 +56,7 @@ export class ScanJobs {
     uint32.set(blocks, (address + blocksAt) >>> 2);
     if (list) uint32.set(list, (address + listAt) >>> 2);
     for (let slice = 0; slice < slices; slice++) {
-      // The layout of Job in kernel/scan.ts.
+      // The layout of Job in ../../kernel/scan.ts.
       const from = Math.floor((count * slice) / slices);
       const to = Math.floor((count * (slice + 1)) / slices);
       const word = this.addressOf(slice) >>> 2;

@@ -20,8 +20,8 @@ export class Scanner {
   /** Starts `workers` threads (at least 1). They keep the process alive only while they scan. */
   static async start({ workers }: { workers: number }): Promise<Scanner> {
     if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`workers: expected an integer of at least 1, got ${workers}`);
-    // The same path from src/index and from dist/index: the compiler copies no .wasm.
-    const kernel = new URL('../../src/index/kernel/scan.wasm', import.meta.url);
+    // The same path from src/index and from dist/index.
+    const kernel = new URL('../../kernel/scan.wasm', import.meta.url);
     const scanner = new Scanner(await WebAssembly.compile(await readFile(kernel)));
     for (let count = 0; count < workers; count++) scanner.#add();
     try {

@@ -84,6 +84,12 @@ export class SpaceRows {
     return ordinal + 1 < this.#firstRows.length ? this.#firstRows.at(ordinal + 1) : this.length;
   }
 
+  /** Appends the item's rows to `list`. */
+  pushRows(ordinal: number, list: Uint32List): void {
+    const end = this.endRow(ordinal);
+    for (let row = this.firstRow(ordinal); row < end; row++) list.push(row);
+  }
+
   /** The item that a row belongs to. */
   owner(row: number): number {
     return this.#owners.at(row);

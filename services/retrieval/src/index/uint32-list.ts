@@ -15,9 +15,13 @@ export class Uint32List {
     return this.#values[index];
   }
 
+  set(index: number, value: number): void {
+    this.#values[index] = value;
+  }
+
   push(value: number): void {
     if (this.#length === this.#values.length) {
-      const larger = new Uint32Array(this.#length * 2);
+      const larger = new Uint32Array(Math.max(4, this.#length * 2));
       larger.set(this.#values);
       this.#values = larger;
     }

@@ -1,6 +1,6 @@
-// AssemblyScript, compiled to scan.wasm by `npm run wasm`. What the figures mean: ../quantisation.ts.
+// AssemblyScript, compiled to scan.wasm by `npm run wasm`. What the figures mean: ../src/index/quantisation.ts.
 
-/** One slice of one search. The layout is repeated in ../job.ts. */
+/** One slice of one search. ScanJobs in ../src/index/scan-job.ts writes it. */
 @unmanaged
 class Job {
   /** Two planes of `width` bytes, each byte 0..127: the query's high and low 7 bits, offset by 8192. */

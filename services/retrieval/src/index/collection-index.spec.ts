@@ -1,0 +1,214 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CollectionIndex, type IndexedItem } from './collection-index.ts';
+import { PlainIndex } from './plain-index.ts';
+import { Scanner } from './scanner.ts';
+import { gaussian, normalised, seededRandom, unitVector } from './seeded-random.ts';
+
+let scanner: Scanner;
+beforeAll(async () => void (scanner = await Scanner.start({ workers: 2 })));
+afterAll(() => scanner.close());
+
+const item = (id: string, vector: Float32Array, attributes: IndexedItem['attributes'] = {}): IndexedItem => ({ id, attributes, vectors: [{ space: 'text', part: 0, vector }] });
+
+/** An index and its model, filled alike. */
+function filled(dimension: number, items: readonly IndexedItem[]): { index: CollectionIndex; plain: PlainIndex } {
+  const index = new CollectionIndex(scanner, new Map([['text', { dimension }]]));
+  const plain = new PlainIndex();
+  for (const each of items) {
+    index.upsert(each);
+    plain.upsert(each);
+  }
+  return { index, plain };
+}
+
+describe('exactness', () => {
+  const seed = 5;
+  const dimension = 48;
+  const shapes: [string, (index: number, random: () => number, base: Float32Array) => Float32Array][] = [
+    ['rows that quantise alike', (_, random, base) => normalised(base.map((value) => value + 1e-7 * gaussian(random)))],
+    ['rows that are all the same', (_, __, base) => base],
+    ['rows on both sides of a rounding step', (index, random) => normalised(new Float32Array(dimension).map((_, at) => (at === index % 7 ? 1 : (0.5 + 1e-4 * gaussian(random)) / 127)))],
+    ['one coordinate that hides the others', (_, random) => new Float32Array(dimension).map((_, at) => (at === 0 ? 1 : 0.003 * gaussian(random)))],
+    ['tiny and huge rows', (index, random) => unitVector(dimension, random).map((value) => value * 10 ** ((index % 61) - 30))],
+    ['the smallest numbers of float32', (_, random) => new Float32Array(dimension).map((_, at) => (at === 0 ? 1 : random()) * 1e-43)],
+  ];
+
+  it.each(shapes)('holds for %s', async (_, draw) => {
+    const random = seededRandom(seed);
+    const base = unitVector(dimension, random);
+    const items = Array.from({ length: 3000 }, (_, index) => item(`item-${index}`, draw(index, random, base), { even: index % 2 === 0 }));
+    const { index, plain } = filled(dimension, items);
+    for (const vector of [base, base.map((value) => -value), items[17].vectors[0].vector, unitVector(dimension, random)]) {
+      for (const filter of [[], [{ field: 'even', in: [true] }]]) {
+        const query = { space: 'text', vector, limit: 10, filter, exclude: 'item-17' };
+        expect((await index.search(query)).hits, `seed ${seed}`).toEqual(plain.search(query).hits);
+      }
+    }
+    index.close();
+  });
+
+  it.each([1, 2, 16, 17, 768, 4096])('holds in %d dimensions', async (dimension) => {
+    const random = seededRandom(seed);
+    const { index, plain } = filled(dimension, Array.from({ length: 600 }, (_, at) => item(`item-${at}`, unitVector(dimension, random))));
+    const query = { space: 'text', vector: unitVector(dimension, random), limit: 25 };
+    expect((await index.search(query)).hits).toEqual(plain.search(query).hits);
+    index.close();
+  });
+
+  it('shares the work of a large collection among the threads', async () => {
+    const random = seededRandom(seed);
+    const { index, plain } = filled(256, Array.from({ length: 9000 }, (_, at) => item(`item-${at}`, unitVector(256, random), { tenth: at % 10, half: at % 2 })));
+    for (const filter of [[], [{ field: 'tenth', in: [3] }], [{ field: 'half', in: [1] }]]) {
+      const query = { space: 'text', vector: unitVector(256, random), limit: 10, filter };
+      expect(await index.search(query)).toEqual({ ...plain.search(query), route: 'exact' });
+    }
+    index.close();
+  });
+});
+
+it('finds each item once, by its best part, and as many as are asked for', async () => {
+  const random = seededRandom(2);
+  const base = unitVector(24, random);
+  // Every part of the first item is nearer than anything of the others.
+  const near = (): Float32Array => normalised(base.map((value) => value + 1e-3 * gaussian(random)));
+  const parts = (id: string, vectors: Float32Array[]): IndexedItem => ({ id, attributes: {}, vectors: vectors.map((vector, part) => ({ space: 'text', part, vector })) });
+  const items = [parts('many', Array.from({ length: 500 }, near)), ...Array.from({ length: 30 }, (_, at) => parts(`other-${at}`, [unitVector(24, random), unitVector(24, random)]))];
+  const { index, plain } = filled(24, items);
+  const query = { space: 'text', vector: base, limit: 10 };
+  const { hits } = await index.search(query);
+  expect(hits).toHaveLength(10);
+  expect(hits).toEqual(plain.search(query).hits);
+  expect((await index.search({ ...query, exclude: 'many' })).hits).toEqual(plain.search({ ...query, exclude: 'many' }).hits);
+  index.close();
+});
+
+it('leaves one hit after many upserts of one id', async () => {
+  const random = seededRandom(4);
+  const { index } = filled(16, []);
+  for (let round = 0; round < 1000; round++) index.upsert(item('same', unitVector(16, random), { round }));
+  const last = unitVector(16, random);
+  index.upsert(item('same', last, { round: 'last' }));
+  const query = { space: 'text', vector: last, limit: 10 };
+  expect(await index.search(query)).toMatchObject({ hits: [{ id: 'same' }], examined: 1 });
+  expect((await index.search({ ...query, filter: [{ field: 'round', in: [999] }] })).hits).toEqual([]);
+  expect(index.size).toBe(1);
+  index.close();
+});
+
+it('never returns what was deleted, also when a search was under way', async () => {
+  const random = seededRandom(6);
+  const { index, plain } = filled(16, Array.from({ length: 400 }, (_, at) => item(`item-${at}`, unitVector(16, random))));
+  const query = { space: 'text', vector: unitVector(16, random), limit: 5 };
+  while (index.size > 0) {
+    const [best] = plain.search(query).hits;
+    const under = index.search(query);
+    expect(index.delete(best.id)).toBe(true);
+    plain.delete(best.id);
+    const expected = plain.search(query).hits;
+    expect((await under).hits).toEqual(expected);
+    expect((await index.search(query)).hits).toEqual(expected);
+  }
+  expect(index.delete('item-0')).toBe(false);
+  index.close();
+});
+
+it('compacts under searches and gives the memory back', async () => {
+  const random = seededRandom(8);
+  const before = scanner.arena.usedBytes;
+  const { index, plain } = filled(512, Array.from({ length: 2000 }, (_, at) => item(`item-${at}`, unitVector(512, random), { tenth: at % 10 })));
+  const full = scanner.arena.usedBytes - before;
+  const query = { space: 'text', vector: unitVector(512, random), limit: 10, filter: [{ field: 'tenth', in: [1, 2, 3] }] };
+  const searches = [];
+  for (let at = 0; at < 1800; at++) {
+    if (at % 300 === 0) searches.push(index.search(query));
+    index.delete(`item-${at}`);
+    plain.delete(`item-${at}`);
+  }
+  const expected = plain.search(query);
+  for (const search of searches) expect((await search).hits).toEqual(expected.hits);
+  expect(await index.search(query)).toEqual({ ...expected, route: 'exact' });
+  expect(scanner.arena.usedBytes - before).toBeLessThan(full / 5);
+  expect(index.vectors('item-1999', 'text')).toEqual(plain.items.get('item-1999')!.vectors.map(({ vector }) => vector));
+  index.close();
+  expect(scanner.arena.usedBytes).toBe(before);
+});
+
+it('holds hundreds of collections in one memory, and uses it again', async () => {
+  const random = seededRandom(9);
+  const before = scanner.arena.usedBytes;
+  let size = 0;
+  for (let round = 0; round < 2; round++) {
+    const indexes = Array.from({ length: 300 }, (_, collection) => filled(32, Array.from({ length: 5 }, (_, at) => item(`${collection}-${at}`, unitVector(32, random)))));
+    const query = { space: 'text', vector: unitVector(32, random), limit: 3 };
+    const answers = await Promise.all(indexes.map(({ index }) => index.search(query)));
+    answers.forEach(({ hits }, collection) => expect(hits).toEqual(indexes[collection].plain.search(query).hits));
+    for (const { index } of indexes) index.close();
+    expect(scanner.arena.usedBytes).toBe(before);
+    const { byteLength } = scanner.arena.memory.buffer;
+    if (round === 0) size = byteLength;
+    else expect(byteLength).toBe(size);
+  }
+});
+
+it('lets searches end that were under way when it closed', async () => {
+  const random = seededRandom(10);
+  const before = scanner.arena.usedBytes;
+  const { index, plain } = filled(16, Array.from({ length: 50 }, (_, at) => item(`item-${at}`, unitVector(16, random))));
+  const query = { space: 'text', vector: unitVector(16, random), limit: 5 };
+  const under = index.search(query);
+  index.close();
+  expect((await under).hits).toEqual(plain.search(query).hits);
+  expect(scanner.arena.usedBytes).toBe(before);
+  await expect(index.search(query)).rejects.toThrow('closed');
+  expect(() => index.upsert(item('late', query.vector))).toThrow('closed');
+});
+
+it('answers an empty collection, an item without vectors, and a filter that nothing matches', async () => {
+  const { index } = filled(2, []);
+  const query = { space: 'text', vector: Float32Array.of(1, 0), limit: 3 };
+  expect(await index.search(query)).toEqual({ hits: [], examined: 0, route: 'exact' });
+  index.upsert({ id: 'bare', attributes: {}, vectors: [] });
+  expect(index.has('bare')).toBe(true);
+  expect(index.vectors('bare', 'text')).toEqual([]);
+  expect(await index.search({ ...query, filter: [{ field: 'colour', in: ['red'] }] })).toEqual({ hits: [], examined: 0, route: 'exact' });
+  index.close();
+});
+
+it('copies vectors in and out', () => {
+  const { index } = filled(2, []);
+  const vector = Float32Array.of(1, 0);
+  index.upsert(item('one', vector));
+  vector.fill(9);
+  index.vectors('one', 'text')[0].fill(9);
+  expect(index.vectors('one', 'text')).toEqual([Float32Array.of(1, 0)]);
+  index.close();
+});
+
+describe('refuses', () => {
+  const good = Float32Array.of(0, 1);
+  it.each<[string, Float32Array, string]>([
+    ['a wrong dimension', Float32Array.of(1), 'expected 2 numbers, got 1'],
+    ['NaN', Float32Array.of(1, NaN), 'expected finite numbers, got NaN'],
+    ['infinity', Float32Array.of(-Infinity, 1), 'expected finite numbers, got -Infinity'],
+    ['zeros', Float32Array.of(0, -0), 'a vector of zeros has no direction'],
+    ['a length beyond float32', Float32Array.of(3e38, 3e38), 'its length exceeds float32'],
+  ])('%s, in items and queries', async (_, vector, words) => {
+    const { index } = filled(2, [item('one', good)]);
+    expect(() => index.upsert(item('one', vector))).toThrow(new RangeError(`Item one, space text, part 0: ${words}.`));
+    await expect(index.search({ space: 'text', vector, limit: 1 })).rejects.toThrow(new RangeError(`Query, space text: ${words}.`));
+    expect((await index.search({ space: 'text', vector: good, limit: 1 })).hits).toEqual([{ id: 'one', score: 1, part: 0 }]);
+    index.close();
+  });
+
+  it('unknown spaces, limits below 1, a part twice, odd dimensions', async () => {
+    const { index } = filled(2, []);
+    await expect(index.search({ space: 'image', vector: good, limit: 1 })).rejects.toThrow('Space image is not known; the collection has text.');
+    await expect(index.search({ space: 'text', vector: good, limit: 0 })).rejects.toThrow('limit: expected an integer of at least 1, got 0');
+    const [row] = item('one', good).vectors;
+    expect(() => index.upsert({ id: 'one', attributes: {}, vectors: [row, row] })).toThrow('Item one: part 0 comes twice in space text.');
+    expect(() => index.upsert({ id: 'one', attributes: {}, vectors: [{ ...row, part: -1 }] })).toThrow('expected a part from 0 to 4294967295, got -1');
+    expect(() => filled(0, [])).toThrow('expected a dimension from 1 to 65504, got 0');
+    expect(index.size).toBe(0);
+    index.close();
+  });
+});

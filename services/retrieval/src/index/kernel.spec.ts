@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, it } from 'vitest';
+import { Arena } from './arena.ts';
+import { FloatVectors } from './float-vectors.ts';
+import { paddedWidth, quantiseQuery, quantiseRow } from './quantisation.ts';
+import { ScanJobs } from './scan-job.ts';
+import { seededRandom, unitVector } from './seeded-random.ts';
+import { SpaceRows } from './space-rows.ts';
+
+const wasm = await readFile(new URL('../../kernel/scan.wasm', import.meta.url));
+
+it('is what `npm run wasm` makes of scan.ts', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'scan-'));
+  try {
+    const require = createRequire(import.meta.url);
+    const file = (name: string) => fileURLToPath(new URL(`../../kernel/${name}`, import.meta.url));
+    const asc = join(require.resolve('assemblyscript/package.json'), '../bin/asc.js');
+    await promisify(execFile)(process.execPath, [asc, file('scan.ts'), '--config', file('asconfig.json'), '--outFile', join(folder, 'scan.wasm')]);
+    expect(Buffer.compare(await readFile(join(folder, 'scan.wasm')), wasm), 'run `npm run wasm -w services/retrieval` and commit scan.wasm').toBe(0);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+/** What the kernel should compute, as a plain loop over the same quantised figures. */
+function bound(query: Float32Array, row: Float32Array): number {
+  const width = paddedWidth(row.length);
+  const values = new Int8Array(width);
+  const x = quantiseRow(row, values);
+  const q = quantiseQuery(query);
+  let product = 0;
+  for (let i = 0; i < row.length; i++) product += (128 * q.planes[i] + q.planes[width + i] - 8192) * values[i];
+  return x.scale * q.scale * product + q.norm * x.residual + q.error * x.norm;
+}
+
+const seed = 7;
+
+it.each([1, 5, 16, 17, 255, 256, 1000, 4096])('keeps the rows with the highest bounds, %d dimensions', (dimension) => {
+  const arena = new Arena();
+  const { scan } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory: arena.memory } }).exports as { scan: (job: number) => void };
+  const random = seededRandom(seed);
+  const rows = new SpaceRows(arena, new FloatVectors(dimension));
+  const vectors = Array.from({ length: 701 }, () => unitVector(dimension, random));
+  vectors[1].fill(1); // with the queries of ones: the largest sums there are
+  vectors[2].fill(-1);
+  for (const vector of vectors) {
+    rows.open();
+    rows.add(0, vector);
+  }
+  const dead = [3, 4, 250, 700];
+  for (const row of dead) rows.kill(row);
+
+  for (const query of [unitVector(dimension, random), new Float32Array(dimension).fill(1), new Float32Array(dimension).fill(-1)]) {
+    const ranked = vectors.map((vector, row) => ({ row, bound: bound(query, vector) })).filter(({ row }) => !dead.includes(row));
+    const odd = Uint32Array.from(vectors.keys()).filter((row) => row % 2 === 1);
+    for (const list of [undefined, odd, odd.subarray(0, 3)]) {
+      for (const capacity of [1, 10, 1000]) {
+        const count = list?.length ?? vectors.length;
+        const jobs = new ScanJobs(arena, { blocks: rows.blocks.view(), rowsPerBlock: rows.rowsPerBlock, width: rows.width, list, count, query: quantiseQuery(query), capacity }, 2);
+        scan(jobs.addressOf(0));
+        scan(jobs.addressOf(1));
+        const kept = jobs.kept();
+        jobs.free();
+
+        const candidates = ranked.filter(({ row }) => !list || list.includes(row));
+        const bounds = new Map(candidates.map(({ row, bound }) => [row, bound]));
+        const close = (actual: number, expected: number) => expect(Math.abs(actual - expected), `seed ${seed}`).toBeLessThanOrEqual(1e-12 * (1 + Math.abs(expected)));
+        expect(new Set(kept.rows).size).toBe(kept.rows.length);
+        kept.rows.forEach((row, index) => close(kept.bounds[index], bounds.get(row)!));
+        const best = candidates.map((candidate) => candidate.bound).sort((a, b) => b - a);
+        expect(kept.rows.length).toBeGreaterThanOrEqual(Math.min(capacity, candidates.length));
+        for (let index = 0; index < Math.min(capacity, candidates.length); index++) close(kept.bounds[index], best[index]);
+        const keptRows = new Set(kept.rows);
+        for (const { row, bound } of candidates) if (!keptRows.has(row)) expect(bound).toBeLessThanOrEqual(kept.leftOut + 1e-12);
+        if (candidates.length === keptRows.size && capacity === 1000) expect(kept.leftOut).toBe(-Infinity);
+      }
+    }
+  }
+});
