@@ -1,0 +1,110 @@
+import type { Database } from '@touchstone/persistence';
+import type { StoredEvent } from '../outbox/stored-event.ts';
+import type { Lease } from '../relay/lease.ts';
+import type { DeliveryState } from './delivery-plan.ts';
+import type { EntityManager } from 'typeorm';
+
+/** Of the events of one transaction at least one has its effect already. */
+export class AlreadyReceived extends Error {
+  override readonly name = 'AlreadyReceived';
+}
+
+/** What one consumer group has received, tried and given up; its tables are in the schema of the service. */
+export class Inbox {
+  /** @param service also the consumer group. */
+  constructor(
+    private readonly database: Database,
+    private readonly service: string,
+  ) {}
+
+  /** What is known of events, by event id. @throws LeaseLost */
+  async states(events: readonly StoredEvent[], lease: Lease): Promise<Map<string, DeliveryState>> {
+    const { service } = this;
+    return this.database.systemTransaction(async (transaction) => {
+      const rows: { id: string; received: boolean; parked: boolean; attempts: number | null; next: Date | null }[] = await transaction.query(
+        `select event.id, inbox.event_id is not null as received, attempt.attempts, attempt.next_attempt_at as next,
+           exists (select 1 from ${service}.dead_letter
+                   where consumer = $1 and dead_letter.key = event.key and dead_letter.tenant_id is not distinct from event.tenant_id) as parked
+         from unnest($2::uuid[], $3::text[], $4::uuid[]) as event (id, key, tenant_id)
+         left join ${service}.inbox on inbox.consumer = $1 and inbox.event_id = event.id
+         left join ${service}.event_attempt attempt on attempt.consumer = $1 and attempt.event_id = event.id`,
+        [service, events.map(({ eventId }) => eventId), events.map(({ key }) => key), events.map(({ tenant }) => tenant?.id ?? null)],
+      );
+      await lease.hold(transaction); // After the reading: a replay in between would have taken the lease.
+      return new Map(
+        rows.map(({ id, received, parked, attempts, next }) => [
+          id,
+          { isReceived: received, isParked: parked, attempts: attempts ?? 0, nextAttemptAt: next?.getTime() },
+        ]),
+      );
+    });
+  }
+
+  /**
+   * Handles events in one transaction, together with their inbox rows.
+   *
+   * @throws AlreadyReceived, or what a handler threw; nothing has happened then.
+   */
+  async apply(events: readonly StoredEvent[], handle: (event: StoredEvent) => Promise<void>): Promise<void> {
+    await this.database.inboxTransaction(async (inbox) => {
+      if ((await this.#insert(inbox.transaction, events)) < events.length) throw new AlreadyReceived();
+      for (const event of events) await inbox.handle(event.tenant, () => handle(event));
+    });
+  }
+
+  /** Notes a failed attempt. @throws LeaseLost */
+  async failed(event: StoredEvent, { attempts, cause, nextAttemptAt }: { attempts: number; cause: string; nextAttemptAt: number }, lease: Lease): Promise<void> {
+    await this.database.systemTransaction(async (transaction) => {
+      await lease.hold(transaction);
+      await transaction.query(
+        `insert into ${this.service}.event_attempt (consumer, event_id, attempts, last_error, next_attempt_at) values ($1, $2, $3, $4, $5)
+         on conflict (consumer, event_id) do update
+         set attempts = excluded.attempts, last_error = excluded.last_error, next_attempt_at = excluded.next_attempt_at`,
+        [this.service, event.eventId, attempts, cause, new Date(nextAttemptAt)],
+      );
+    });
+  }
+
+  /** Makes dead letters of events; their keys are parked from now on. @throws LeaseLost */
+  async bury(events: readonly StoredEvent[], { attempts, cause }: { attempts: number; cause: string }, lease: Lease): Promise<void> {
+    await this.database.systemTransaction(async (transaction) => {
+      await lease.hold(transaction);
+      for (const { id, topic, key, tenant, eventId, payload, headers } of events) {
+        await transaction.query(
+          `insert into ${this.service}.dead_letter (consumer, topic, key, tenant_id, event_id, payload, headers, cause, attempts, outbox_id)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (consumer, event_id) do nothing`,
+          [this.service, topic, key, tenant?.id ?? null, eventId, payload, headers, cause, attempts, id],
+        );
+      }
+      await this.#forget(transaction, events);
+    });
+  }
+
+  /** Forgets failed attempts at events that have succeeded. */
+  async forget(events: readonly StoredEvent[]): Promise<void> {
+    await this.database.systemTransaction((transaction) => this.#forget(transaction, events));
+  }
+
+  /** Deletes rows of events that nobody delivers any more. */
+  async prune(receivedBefore: Date): Promise<void> {
+    await this.database.systemTransaction((transaction) =>
+      transaction.query(`delete from ${this.service}.inbox where consumer = $1 and received_at < $2`, [this.service, receivedBefore]),
+    );
+  }
+
+  async #insert(transaction: EntityManager, events: readonly StoredEvent[]): Promise<number> {
+    const { affected } = await transaction.queryRunner!.query(
+      `insert into ${this.service}.inbox (consumer, event_id, topic, key) select $1, * from unnest($2::uuid[], $3::text[], $4::text[]) on conflict do nothing`,
+      [this.service, events.map(({ eventId }) => eventId), events.map(({ topic }) => topic), events.map(({ key }) => key)],
+      true,
+    );
+    return affected ?? 0;
+  }
+
+  async #forget(transaction: EntityManager, events: readonly StoredEvent[]): Promise<void> {
+    await transaction.query(`delete from ${this.service}.event_attempt where consumer = $1 and event_id = any ($2)`, [
+      this.service,
+      events.map(({ eventId }) => eventId),
+    ]);
+  }
+}

@@ -1,0 +1,11 @@
+export { defaultRetryPolicy, type RetryPolicy } from './delivery/backoff.ts';
+export { LocalTransport, type LocalTransportOptions } from './delivery/local-transport.ts';
+export { eventTransport, OnEvent, type Received } from './delivery/on-event.ts';
+export { replayDeadLetters, type ReplayOptions } from './dead-letter/replay-dead-letters.ts';
+export { MessagingHealth } from './messaging-health.ts';
+export { MessagingModule, type MessagingOptions } from './messaging.module.ts';
+export { maximumPayloadBytes, Outbox, type OutboxOptions, type OutgoingEvent } from './outbox/outbox.ts';
+export { topicOf, type StoredEvent } from './outbox/stored-event.ts';
+export { type Clock, systemClock } from './relay/clock.ts';
+export { Lease, LeaseLost } from './relay/lease.ts';
+export { type Publication, type Publisher, Relay, type RelayOptions } from './relay/relay.ts';

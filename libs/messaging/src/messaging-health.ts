@@ -1,0 +1,28 @@
+import type { Database } from '@touchstone/persistence';
+import type { Health } from '@touchstone/runtime/lifecycle';
+
+/** Beyond this age of an event something is stuck; all attempts at a failing one take about two minutes. */
+const longestWaitMs = 300_000;
+
+/** What operators watch of a service's events. */
+export class MessagingHealth {
+  constructor(
+    private readonly database: Database,
+    private readonly service: string,
+  ) {}
+
+  /** Parts `outbox` (age of the oldest event) and `dead-letters` (how many; they need a person, but stop no request). */
+  async health(): Promise<readonly Health[]> {
+    const [{ age, count }] = await this.database.systemTransaction((transaction) =>
+      transaction.query(
+        `select (select extract(epoch from now() - min(created_at)) * 1000 from ${this.service}.outbox)::double precision as age,
+                (select count(*)::integer from ${this.service}.dead_letter where consumer = $1) as count`,
+        [this.service],
+      ),
+    );
+    return [
+      { part: 'outbox', isReady: (age ?? 0) <= longestWaitMs, detail: age === null ? undefined : `The oldest event waits since ${Math.round(age / 1000)} s.` },
+      { part: 'dead-letters', isReady: true, detail: count === 0 ? undefined : `${count} dead letters: their keys are parked until they are replayed.` },
+    ];
+  }
+}
