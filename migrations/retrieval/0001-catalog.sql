@@ -49,7 +49,6 @@ create table retrieval.item_image (
   item_id text not null,
   part integer not null,
   sha256 text not null,
-  media_type text not null,
   bytes integer not null,
   primary key (tenant_id, collection, item_id, part),
   foreign key (tenant_id, collection, item_id) references retrieval.item on delete cascade

@@ -1,0 +1,119 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Channel, GrpcChannel, LocalChannel } from '@touchstone/contracts';
+import { migrate } from '@touchstone/persistence';
+import { retrievalContracts, start as startRetrieval } from '@touchstone/retrieval';
+import { start as startGateway } from '@touchstone/gateway';
+import { ConfigurationError } from '@touchstone/runtime/config';
+import type { Health, Running } from '@touchstone/runtime/lifecycle';
+import { log } from '@touchstone/runtime/logging';
+import { CallerTokens, CallerTokenVerifier } from '@touchstone/runtime/tenant';
+import type { Configuration, DatabaseUrls } from '../configuration.ts';
+import { writeAdminKey } from '../key/admin-key.ts';
+import { EmbeddedDatabase } from './embedded-database.ts';
+import { ModelHost } from './model-host.ts';
+import { tokenKeys } from './token-keys.ts';
+
+export const serviceNames = ['gateway', 'retrieval'] as const;
+export type ServiceName = (typeof serviceNames)[number];
+
+export interface Platform extends Running {
+  /** Public address, when the gateway runs here. */
+  readonly url?: string;
+}
+
+/** Starts services in this process, and the database and model server that they need when nobody named others. */
+export async function startPlatform(configuration: Configuration, names: readonly ServiceName[]): Promise<Platform> {
+  const running: Running[] = [];
+  const stop = async () => {
+    // The last that was started is the first to stop: the door before the rooms behind it.
+    for (const part of running.reverse()) await part.stop();
+  };
+  try {
+    const url = await startParts();
+    // The gateway's health names the parts behind it too.
+    return { url, stop, health: () => (url ? running.at(-1)!.health() : healthOf(running)) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+
+  async function startParts(): Promise<string | undefined> {
+    const has = (name: ServiceName) => names.includes(name);
+    const isAlone = serviceNames.every(has);
+    await mkdir(configuration.dataDir, { recursive: true, mode: 0o700 });
+    const keys = await tokenKeys(configuration, { isAlone, signs: has('gateway'), verifies: has('retrieval') });
+    const databaseOf = await databases();
+
+    let retrieval: Channel | undefined;
+    if (has('retrieval')) {
+      const service = await startRetrieval({
+        database: databaseOf('retrieval'),
+        models: await models(),
+        verifier: new CallerTokenVerifier(keys.publicKey!),
+        listen: configuration.retrievalListen,
+        scanWorkers: configuration.scanWorkers,
+      });
+      running.push(service);
+      retrieval = new LocalChannel(service.server);
+    }
+    if (!has('gateway')) return undefined;
+
+    if (!retrieval) {
+      if (!configuration.retrievalUrl) throw notHere('TOUCHSTONE_RETRIEVAL_URL', 'the address of the retrieval service (host:port)');
+      retrieval = new GrpcChannel(configuration.retrievalUrl);
+    }
+    const behindTheDoor = [...running];
+    const gateway = await startGateway({
+      host: configuration.host,
+      port: configuration.port,
+      database: databaseOf('gateway'),
+      tokens: new CallerTokens(keys.privateKey!),
+      upstreams: retrievalContracts.map((service) => ({ service, channel: retrieval })),
+      readiness: () => healthOf(behindTheDoor),
+    });
+    running.push(gateway);
+    return gateway.url;
+  }
+
+  /** The services' databases: those that were named, or the embedded one for all. */
+  async function databases(): Promise<(name: ServiceName) => DatabaseUrls> {
+    const named = names.filter((name) => configuration.databases[name]);
+    if (named.length === 0 && !configuration.databaseUrl && names.length === serviceNames.length) {
+      const embedded = await EmbeddedDatabase.start(join(configuration.dataDir, 'postgres'));
+      running.push(embedded);
+      await migrate({ url: embedded.url(), services: serviceNames, onApplied: (file) => log.info({ file }, 'migrated') });
+      const urls = (name: ServiceName) => ({ url: embedded.url(name), systemUrl: embedded.url(`${name}_system`) });
+      if (isLoopback(configuration.host)) await writeAdminKey(configuration.dataDir, urls('gateway'));
+      return urls;
+    }
+    const lacking = names.find((name) => !configuration.databases[name]);
+    if (lacking) {
+      const prefix = `TOUCHSTONE_${lacking.toUpperCase()}`;
+      throw notHere(`${prefix}_DATABASE_URL and ${prefix}_SYSTEM_DATABASE_URL`, `the roles ${lacking} and ${lacking}_system (touchstone migrate makes them)`);
+    }
+    return (name) => configuration.databases[name]!;
+  }
+
+  async function models(): Promise<{ url: string; repository: string }> {
+    const host = await ModelHost.start({
+      modelsDir: configuration.modelsDir,
+      socketDir: join(configuration.dataDir, 'run'),
+      url: configuration.modelsUrl,
+    });
+    running.push(host);
+    return { url: host.url, repository: host.repository };
+  }
+}
+
+async function healthOf(parts: readonly Running[]): Promise<Health[]> {
+  return (await Promise.all(parts.map((part) => part.health()))).flat();
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function notHere(variable: string, expected: string): ConfigurationError {
+  return new ConfigurationError(`${variable}: expected ${expected}, because not everything runs in this process.`);
+}

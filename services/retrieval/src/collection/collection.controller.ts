@@ -1,0 +1,35 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { type Call, GrpcController, type Implementation, type Result } from '@touchstone/contracts';
+import {
+  type CollectionSchema,
+  CollectionService,
+  type GetCollectionRequest,
+  type PutCollectionRequest,
+} from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
+import { Collections, type CountedCollection } from './collections.service.ts';
+
+const allSpaces = ['text', 'image'];
+
+@GrpcController(CollectionService)
+export class CollectionController implements Implementation<typeof CollectionService> {
+  constructor(private readonly collections: Collections) {}
+
+  async putCollection({ collection, spaces }: PutCollectionRequest, { tenant }: Call): Promise<Result<typeof CollectionSchema>> {
+    const wanted = allSpaces.filter((space) => spaces.length === 0 || spaces.includes(space));
+    return toMessage(await this.collections.put(tenant, collection, wanted));
+  }
+
+  async getCollection({ collection }: GetCollectionRequest, { tenant }: Call): Promise<Result<typeof CollectionSchema>> {
+    return toMessage(await this.collections.get(tenant, collection));
+  }
+}
+
+function toMessage({ collection, statistics }: CountedCollection): Result<typeof CollectionSchema> {
+  const { items = 0, images = 0, upserts = 0, deletes = 0, lastChangeAt } = statistics ?? {};
+  return {
+    name: collection.name,
+    spaces: [...collection.spaces],
+    statistics: { items, images, upserts, deletes, lastChangeAt: lastChangeAt ? timestampFromDate(lastChangeAt) : undefined },
+    createdAt: timestampFromDate(collection.createdAt),
+  };
+}

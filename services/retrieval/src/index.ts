@@ -1,0 +1,1 @@
+export { retrievalContracts, type RetrievalOptions, type RunningRetrieval, start } from './start.ts';

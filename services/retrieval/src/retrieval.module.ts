@@ -1,0 +1,44 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { MessagingModule } from '@touchstone/messaging';
+import type { Models } from '@touchstone/models';
+import { PersistenceModule } from '@touchstone/persistence';
+import { CollectionController } from './collection/collection.controller.ts';
+import { CollectionStatisticsEvents } from './collection/collection-statistics.events.ts';
+import { Collections } from './collection/collections.service.ts';
+import { entities } from './entities.ts';
+import type { Scanner } from './index/scanner.ts';
+import { ItemController } from './item/item.controller.ts';
+import { ItemEmbedding } from './item/item-embedding.ts';
+import { Items } from './item/items.service.ts';
+import { MODELS } from './models.ts';
+import { CollectionLog } from './search/collection-log.ts';
+import { CollectionViews, SCANNER } from './search/collection-views.ts';
+import { SearchController } from './search/search.controller.ts';
+import { Searches } from './search/searches.service.ts';
+
+export interface RetrievalParts {
+  readonly database: { readonly url: string; readonly systemUrl: string };
+  readonly models: Models;
+  readonly scanner: Scanner;
+}
+
+@Module({})
+export class RetrievalModule {
+  static with({ database, models, scanner }: RetrievalParts): DynamicModule {
+    return {
+      module: RetrievalModule,
+      imports: [PersistenceModule.forService({ ...database, service: 'retrieval', entities }), MessagingModule.forService({ service: 'retrieval' })],
+      controllers: [CollectionController, CollectionStatisticsEvents, ItemController, SearchController],
+      providers: [
+        { provide: MODELS, useValue: models },
+        { provide: SCANNER, useValue: scanner },
+        Collections,
+        CollectionLog,
+        CollectionViews,
+        ItemEmbedding,
+        Items,
+        Searches,
+      ],
+    };
+  }
+}

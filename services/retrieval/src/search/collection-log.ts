@@ -1,0 +1,110 @@
+import { Injectable } from '@nestjs/common';
+import { Database } from '@touchstone/persistence';
+import type { Tenant } from '@touchstone/runtime/tenant';
+import type { Space } from '../collection/collection.entity.ts';
+import type { IndexedItem } from '../index/collection-index.ts';
+
+/** Rows of one read; a write's items are at most 100 and never come in two reads. */
+const pageSize = 1000;
+
+/** What happened to an item: it is now this, or it is gone. */
+export type Change = { readonly item: IndexedItem } | { readonly deleted: string };
+
+/** The log after a position, whole writes only, oldest first. */
+export interface LogPage {
+  readonly changes: readonly Change[];
+  /** Position of the last change. */
+  readonly position: number;
+  readonly isLast: boolean;
+}
+
+export interface DirectoryEntry {
+  readonly tenant: Tenant;
+  readonly name: string;
+  readonly spaces: readonly Space[];
+  readonly position: number;
+}
+
+interface LogRow {
+  id: string;
+  position: string;
+  is_deleted: boolean;
+  attributes: Record<string, unknown> | null;
+  space: string | null;
+  part: number | null;
+  vector: Buffer | null;
+}
+
+/** The item rows of a collection, read as the log from which its index is made. */
+@Injectable()
+export class CollectionLog {
+  constructor(private readonly database: Database) {}
+
+  /** All collections of all tenants: what there is to index, and nothing of what is in it. */
+  async directory(): Promise<DirectoryEntry[]> {
+    const rows = await this.database.systemTransaction((transaction) =>
+      transaction.query<{ tenant_id: string; name: string; spaces: Space[]; position: string }[]>(
+        'select tenant_id, name, spaces, position from retrieval.collection',
+      ),
+    );
+    return rows.map(({ tenant_id, name, spaces, position }) => ({ tenant: { id: tenant_id }, name, spaces, position: Number(position) }));
+  }
+
+  /** One collection of a tenant, if it exists. */
+  async find(tenant: Tenant, name: string): Promise<DirectoryEntry | undefined> {
+    const [row] = await this.database.systemTransaction(
+      (transaction) =>
+        transaction.query<{ spaces: Space[]; position: string }[]>(
+          'select spaces, position from retrieval.collection where tenant_id = $1 and name = $2',
+          [tenant.id, name],
+        ),
+      { tenant },
+    );
+    return row && { tenant, name, spaces: row.spaces, position: Number(row.position) };
+  }
+
+  /** One statement, so that items, tombstones and vectors are of one moment. */
+  async read(tenant: Tenant, name: string, after: number): Promise<LogPage> {
+    const rows = await this.database.systemTransaction(
+      (transaction) =>
+        transaction.query<LogRow[]>(
+          `with page as (
+             select id, position, false as is_deleted, attributes from retrieval.item
+             where tenant_id = $1 and collection = $2 and position > $3
+             union all
+             select item_id, position, true, null from retrieval.item_tombstone
+             where tenant_id = $1 and collection = $2 and position > $3
+             order by position
+             fetch first ${pageSize} rows with ties
+           )
+           select page.*, v.space, v.part, v.vector from page
+           left join retrieval.item_vector v
+             on not is_deleted and v.tenant_id = $1 and v.collection = $2 and v.item_id = page.id
+           order by page.position, page.id, v.space, v.part`,
+          [tenant.id, name, after],
+        ),
+      { tenant },
+    );
+    return { changes: changesOf(rows), position: Number(rows.at(-1)?.position ?? after), isLast: new Set(rows.map(({ id }) => id)).size < pageSize };
+  }
+}
+
+function changesOf(rows: readonly LogRow[]): Change[] {
+  const changes: Change[] = [];
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    const { id, is_deleted, attributes } = rows[start];
+    while (end < rows.length && rows[end].id === id && rows[end].is_deleted === is_deleted) end += 1;
+    if (is_deleted) {
+      changes.push({ deleted: id });
+      continue;
+    }
+    const vectors = rows.slice(start, end).flatMap(({ space, part, vector }) => (vector ? [{ space: space!, part: part!, vector: toFloats(vector) }] : []));
+    changes.push({ item: { id, attributes: attributes ?? {}, vectors } });
+  }
+  return changes;
+}
+
+/** Copies, because a buffer of the driver is not aligned. */
+function toFloats(bytes: Buffer): Float32Array {
+  return new Float32Array(new Uint8Array(bytes).buffer);
+}

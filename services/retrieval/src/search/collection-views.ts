@@ -1,0 +1,166 @@
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { log } from '@touchstone/runtime/logging';
+import type { Health } from '@touchstone/runtime/lifecycle';
+import type { Tenant } from '@touchstone/runtime/tenant';
+import { CollectionIndex } from '../index/collection-index.ts';
+import type { Scanner } from '../index/scanner.ts';
+import type { Space } from '../collection/collection.entity.ts';
+import { collectionNotFound } from '../collection/collection.errors.ts';
+import { CollectionLog, type DirectoryEntry } from './collection-log.ts';
+import { positionNotReached } from './search.errors.ts';
+
+export const SCANNER = Symbol('scanner');
+
+const followEveryMs = 1_000;
+const patienceMs = 2_000;
+const retryReadMs = 20;
+
+/** The index of one collection, as far as its log was applied. */
+export class CollectionView {
+  readonly index: CollectionIndex;
+  /** Position of the last applied write. */
+  position = 0;
+  private reading: Promise<void> | undefined;
+
+  constructor(
+    readonly tenant: Tenant,
+    readonly name: string,
+    readonly spaces: readonly Space[],
+    scanner: Scanner,
+    private readonly collectionLog: CollectionLog,
+  ) {
+    this.index = new CollectionIndex(scanner, new Map(spaces.map((space) => [space.name, space])));
+  }
+
+  /** Applies what the log has beyond `position`. Reads one page after another; concurrent calls share one reading. */
+  follow(): Promise<void> {
+    this.reading ??= this.readOn().finally(() => (this.reading = undefined));
+    return this.reading;
+  }
+
+  private async readOn(): Promise<void> {
+    for (;;) {
+      const { changes, position, isLast } = await this.collectionLog.read(this.tenant, this.name, this.position);
+      for (const change of changes) {
+        if ('item' in change) this.index.upsert(change.item);
+        else this.index.delete(change.deleted);
+      }
+      this.position = position;
+      if (isLast) return;
+    }
+  }
+}
+
+/**
+ * The indexes of all collections: views of the item rows in PostgreSQL, made at start and kept up by following each
+ * collection's log. There is one way for a change into an index, whoever wrote it: it is read from the log.
+ */
+@Injectable()
+export class CollectionViews implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly views = new Map<string, Promise<CollectionView>>();
+  private readonly stopped = new AbortController();
+  private following: Promise<void> | undefined;
+  private isComplete = false;
+  private lastError: Error | undefined;
+
+  constructor(
+    @Inject(SCANNER) private readonly scanner: Scanner,
+    private readonly collectionLog: CollectionLog,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.following = this.followAll();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.stopped.abort();
+    await this.following;
+    for (const view of await Promise.allSettled(this.views.values())) if (view.status === 'fulfilled') view.value.index.close();
+  }
+
+  health(): Health {
+    if (this.lastError) return { part: 'index', isReady: false, detail: `cannot follow the item log: ${this.lastError.message}` };
+    return this.isComplete ? { part: 'index', isReady: true } : { part: 'index', isReady: false, detail: 'is being rebuilt from the stored items' };
+  }
+
+  /**
+   * The view of a collection.
+   *
+   * @throws Problem collection-not-found, also when it is another tenant's.
+   */
+  async view(tenant: Tenant, name: string): Promise<CollectionView> {
+    const key = keyOf(tenant, name);
+    const known = this.views.get(key);
+    if (known) return known;
+    const entry = await this.collectionLog.find(tenant, name);
+    if (!entry) throw collectionNotFound(name);
+    return this.open(entry);
+  }
+
+  /** Waits until the view has applied the position, two seconds at most. @throws Problem position-not-reached */
+  async reach(tenant: Tenant, name: string, position: number, signal: AbortSignal): Promise<CollectionView> {
+    const view = await this.view(tenant, name);
+    const givenUpAt = Date.now() + patienceMs;
+    while (view.position < position) {
+      await view.follow();
+      if (view.position >= position) break;
+      signal.throwIfAborted();
+      if (Date.now() >= givenUpAt) throw positionNotReached(name, position, view.position);
+      // Only a position that another replica wrote, or nobody, is not there at once.
+      await pause(retryReadMs, this.stopped.signal);
+    }
+    return view;
+  }
+
+  /** Two callers may ask at once: both get the one view, once it has read its log. */
+  private open({ tenant, name, spaces }: DirectoryEntry): Promise<CollectionView> {
+    const key = keyOf(tenant, name);
+    let opened = this.views.get(key);
+    if (!opened) {
+      const view = new CollectionView(tenant, name, spaces, this.scanner, this.collectionLog);
+      opened = view.follow().then(() => view);
+      this.views.set(key, opened);
+      opened.catch(() => {
+        this.views.delete(key);
+        view.index.close();
+      });
+    }
+    return opened;
+  }
+
+  /** Builds every view, then keeps each as new as its log. */
+  private async followAll(): Promise<void> {
+    while (!this.stopped.signal.aborted) {
+      try {
+        for (const entry of await this.collectionLog.directory()) {
+          if (this.stopped.signal.aborted) return;
+          const view = await this.open(entry);
+          if (view.position < entry.position) await view.follow();
+        }
+        this.isComplete = true;
+        this.lastError = undefined;
+      } catch (error) {
+        this.lastError = error as Error;
+        log.warn({ err: error }, 'the item log cannot be read; it is tried again every second');
+      }
+      await pause(followEveryMs, this.stopped.signal);
+    }
+  }
+}
+
+function keyOf(tenant: Tenant, name: string): string {
+  return `${tenant.id}/${name}`;
+}
+
+/** Waits; an abort ends the wait early. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done, { once: true });
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+  });
+}

@@ -1,0 +1,81 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ContractServer, PassErrors, Problem, Reason } from '@touchstone/contracts';
+import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
+import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
+import { LocalTransport } from '@touchstone/messaging';
+import { connectModels } from '@touchstone/models';
+import { Database, DatabaseUnavailable } from '@touchstone/persistence';
+import type { Health, Running } from '@touchstone/runtime/lifecycle';
+import { nestLogger } from '@touchstone/runtime/logging';
+import type { CallerTokenVerifier } from '@touchstone/runtime/tenant';
+import { Scanner } from './index/scanner.ts';
+import { RetrievalModule } from './retrieval.module.ts';
+import { CollectionViews } from './search/collection-views.ts';
+
+/** The contracts that this service implements. */
+export const retrievalContracts = [CollectionService, ItemService, SearchService];
+
+export interface RetrievalOptions {
+  readonly database: { readonly url: string; readonly systemUrl: string };
+  /** Where the models answer, and the folder with their tokenisers. */
+  readonly models: { readonly url: string; readonly repository: string };
+  readonly verifier: CallerTokenVerifier;
+  /** `host:port` or `unix:path` for gRPC; without it the service is called in process only. */
+  readonly listen?: string;
+  /** Threads that scan the index. */
+  readonly scanWorkers: number;
+}
+
+export interface RunningRetrieval extends Running {
+  readonly server: ContractServer;
+}
+
+export async function start({ database, models: modelOptions, verifier, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
+  const models = connectModels(modelOptions);
+  const scanner = await Scanner.start({ workers: scanWorkers });
+  const server = new ContractServer({ services: retrievalContracts, verifier, listen, problemOf });
+  const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner }), new FastifyAdapter(), {
+    logger: nestLogger('retrieval'),
+    abortOnError: false,
+  });
+  app.useGlobalFilters(new PassErrors());
+  app.connectMicroservice({ strategy: server }, { inheritAppConfig: true });
+  app.connectMicroservice({ strategy: app.get(LocalTransport) }, { inheritAppConfig: true });
+  await app.startAllMicroservices();
+  await app.init();
+
+  return {
+    server,
+    async health(): Promise<Health[]> {
+      return [await databaseHealth(app.get(Database)), app.get(CollectionViews).health(), ...(await modelsHealth())];
+    },
+    async stop() {
+      await app.close();
+      await scanner.close();
+      await models.close();
+    },
+  };
+
+  async function modelsHealth(): Promise<Health[]> {
+    const readiness = await models.ready();
+    return readiness.map(({ name, isReady, reason }) => ({ part: `model ${name}`, isReady, ...(reason ? { detail: reason } : {}) }));
+  }
+}
+
+async function databaseHealth(database: Database): Promise<Health> {
+  try {
+    await database.check();
+    return { part: 'retrieval database', isReady: true };
+  } catch (error) {
+    return { part: 'retrieval database', isReady: false, detail: (error as Error).message };
+  }
+}
+
+/** What of the libraries' errors a caller can act on. */
+function problemOf(error: unknown): Problem | undefined {
+  if (!(error instanceof DatabaseUnavailable)) return undefined;
+  return new Problem({ reason: Reason.UNAVAILABLE, detail: 'The database does not answer.', retryAfterSeconds: 2 }, { cause: error });
+}
