@@ -1,6 +1,6 @@
 import type { DescMethod, DescService } from '@bufbuild/protobuf';
 import { Catch, Controller, type ExceptionFilter } from '@nestjs/common';
-import { MessagePattern } from '@nestjs/microservices';
+import { Ctx, MessagePattern, Payload } from '@nestjs/microservices';
 import { type Observable, throwError } from 'rxjs';
 import type { Implementation } from './call.ts';
 
@@ -21,6 +21,9 @@ export const GrpcController =
       const descriptor = Object.getOwnPropertyDescriptor(target.prototype, method.localName);
       if (!descriptor) throw new Error(`${target.name} lacks ${method.localName}`);
       MessagePattern(methodPattern(method), contractTransport)(target.prototype, method.localName, descriptor);
+      // Without these two Nest hands the request over and drops the call.
+      Payload()(target.prototype, method.localName, 0);
+      Ctx()(target.prototype, method.localName, 1);
     }
   };
 
