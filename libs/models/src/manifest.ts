@@ -25,7 +25,7 @@ const weightFile = z.strictObject({
   bytes: z.int().positive(),
   licence: z.string().min(1),
   /** A change of the graph by our own code; `sha256` above is of its result, this one of what a source gives. */
-  edit: z.strictObject({ recipe: z.enum(['mean-pooling', 'dinov2-features']), sha256, bytes: z.int().positive() }).optional(),
+  edit: z.strictObject({ recipe: z.enum(['mean-pooling', 'patch-mean']), sha256, bytes: z.int().positive() }).optional(),
   sources: z.array(source).min(1),
 });
 

@@ -87,7 +87,11 @@ export class PictureProcesses {
   async close(): Promise<void> {
     this.isClosed = true;
     for (const { reject } of this.queue.splice(0)) reject(new ModelNotReady('embed-image', 'it was closed', 5));
-    await Promise.all([...this.all].map((child) => new Promise((resolve) => child.once('exit', resolve).kill('SIGKILL'))));
+    const ends = [...this.all].map((child) => {
+      child.ref();
+      return new Promise((resolve) => child.once('exit', resolve).kill('SIGKILL'));
+    });
+    await Promise.all(ends);
   }
 
   private next(): void {
@@ -117,11 +121,12 @@ export class PictureProcesses {
     child.once('error', () => this.forget(child)).once('exit', () => this.forget(child));
     child.prependOnceListener('exit', diedAtStart).once('message', () => {
       child.off('exit', diedAtStart);
+      child.channel?.unref();
       this.idle.push(child);
       this.next();
     });
+    // Only a picture in work keeps the program from ending.
     child.unref();
-    child.channel?.unref();
   }
 
   private give(child: ChildProcess, { index, bytes, signal, resolve, reject }: Waiting): void {

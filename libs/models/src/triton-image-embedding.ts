@@ -35,8 +35,8 @@ export class TritonImageEmbedding implements EmbeddingModel<Uint8Array> {
     const vectors: Promise<Float32Array[]>[] = [];
     for (let start = 0; start < prepared.length; start += this.batchSize) {
       const pixels = pixelTensor(prepared.slice(start, start + this.batchSize));
-      const call = callModel(this.triton, model, { pixel_values: pixels }, { outputs: ['embedding'], signal });
-      vectors.push(call.then(({ embedding }) => unitRows(embedding, this.dimension)));
+      const call = callModel(this.triton, model, { pixel_values: pixels }, { outputs: ['vector'], signal });
+      vectors.push(call.then(({ vector }) => unitRows(vector, this.dimension)));
     }
     return (await Promise.all(vectors)).flat();
   }

@@ -39,8 +39,8 @@ export class TritonTextEmbedding implements EmbeddingModel<string> {
 
     const vectors = new Array<Float32Array>(inputs.length);
     const embedBatch = async (batch: TextBatch) => {
-      const outputs = await callModel(this.triton, model, tokenTensors(batch, ids), { outputs: ['embedding'], signal });
-      unitRows(outputs.embedding, this.dimension).forEach((vector, row) => (vectors[batch.rows[row]] = vector));
+      const outputs = await callModel(this.triton, model, tokenTensors(batch, ids), { outputs: ['vector'], signal });
+      unitRows(outputs.vector, this.dimension).forEach((vector, row) => (vectors[batch.rows[row]] = vector));
     };
     await Promise.all(textBatches(lengths, this.batchSize, this.maximumTokens).map(embedBatch));
     return vectors;

