@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPostgres, testDatabase, type TestDatabase } from '@touchstone/testing';
 import pg from 'pg';
-import { EntitySchema } from 'typeorm';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createDataSource, DatabaseUnavailable, migrate, schemaDifference } from '../index.ts';
+import { DatabaseUnavailable, migrate } from '../index.ts';
 
 let database: TestDatabase;
 let folder: string;
@@ -91,17 +90,4 @@ it('makes roles that cannot rise, with limits, and refuses one that could', asyn
 
 it('says DatabaseUnavailable when there is no PostgreSQL', async () => {
   await expect(migrate({ url: 'postgresql://x@127.0.0.1:1/x', services: ['retrieval'] })).rejects.toBeInstanceOf(DatabaseUnavailable);
-});
-
-it('schemaDifference tells what entities and tables disagree on', async () => {
-  const entity = (body: 'text' | 'jsonb') =>
-    new EntitySchema({ name: 'A', schema: 'retrieval', tableName: 'a', columns: { tenantId: { type: 'uuid', primary: true }, body: { type: body } } });
-  const difference = async (body: 'text' | 'jsonb') => {
-    const source = await createDataSource({ url: database.ownerUrl, service: 'retrieval', entities: [entity(body)] }).initialize();
-    return schemaDifference(source).finally(() => source.destroy());
-  };
-  await write('0001-a.sql', 'create table retrieval.a (tenant_id uuid primary key, body jsonb not null);');
-  await run();
-  expect(await difference('jsonb')).toEqual([]);
-  expect(await difference('text')).toContainEqual(expect.stringContaining('"body" text NOT NULL'));
 });

@@ -2,12 +2,12 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import type { Client } from 'pg';
+import pg, { type Client } from 'pg';
 import { createDataSource, type DataSourceOptions } from './data-source.ts';
 import { explainUnavailable } from './database-unavailable.ts';
 
 /** One service's way to its schema: two login roles, two small pools. */
-export interface DatabaseOptions extends Omit<DataSourceOptions, 'url' | 'answerTimeoutMs'> {
+export interface DatabaseOptions extends DataSourceOptions {
   /** Connection URL of the role `<service>`. */
   url: string;
   /** Connection URL of the role `<service>_system`. */
@@ -53,11 +53,14 @@ export class Database implements OnApplicationShutdown {
   readonly #tenants: DataSource;
   readonly #system: DataSource;
   readonly #current = new AsyncLocalStorage<OpenTransaction>();
+  readonly #check: () => Promise<unknown>;
   readonly #opening = new Map<DataSource, Promise<unknown>>();
 
   constructor(@Inject(DATABASE_OPTIONS) { url, systemUrl, ...options }: DatabaseOptions) {
-    this.#tenants = createDataSource({ ...options, url, answerTimeoutMs: 35_000 }); // Role's statement_timeout: 30 s.
-    this.#system = createDataSource({ ...options, url: systemUrl, answerTimeoutMs: 305_000 }); // 300 s.
+    // A little longer than the roles' own statement_timeout, which a server that still lives keeps.
+    this.#tenants = createDataSource({ answerTimeoutMs: 35_000, ...options, url });
+    this.#system = createDataSource({ answerTimeoutMs: 305_000, ...options, url: systemUrl });
+    this.#check = () => Promise.all([url, systemUrl].map((each) => answers(each, options.connectTimeoutMs ?? 5_000)));
   }
 
   /**
@@ -121,15 +124,12 @@ export class Database implements OnApplicationShutdown {
     );
   }
 
-  /** Whether PostgreSQL answers both roles; for readiness. @throws DatabaseUnavailable */
+  /** Whether PostgreSQL lets both roles in and answers; for readiness. @throws DatabaseUnavailable */
   async check(): Promise<void> {
-    for (const source of [this.#tenants, this.#system]) {
-      try {
-        await this.#ready(source);
-        await source.query('select 1');
-      } catch (error) {
-        throw explainUnavailable(error);
-      }
+    try {
+      await this.#check();
+    } catch (error) {
+      throw explainUnavailable(error);
     }
   }
 
@@ -161,7 +161,7 @@ export class Database implements OnApplicationShutdown {
         result = await this.#current.run(open, () => work(open));
         if (open.failure !== undefined) throw open.failure;
       } catch (error) {
-        await queryRunner.rollbackTransaction().catch(() => discard(queryRunner!)); // The first error says more.
+        await abandon(queryRunner, error);
         throw error;
       } finally {
         open.isOpen = false;
@@ -203,9 +203,28 @@ export function afterCommit(transaction: EntityManager, callback: () => void): v
 const setTenant = (manager: EntityManager, tenant: Tenant | undefined) =>
   manager.query(`select set_config('app.tenant', $1, true)`, [tenant?.id ?? '']);
 
+/** Rolls back; a connection that no longer answers is closed instead, which the server takes for a rollback. */
+async function abandon(queryRunner: QueryRunner, error: unknown): Promise<void> {
+  const isLost = explainUnavailable(error) !== error;
+  if (isLost) return discard(queryRunner);
+  await queryRunner.rollbackTransaction().catch(() => discard(queryRunner)); // The first error says more.
+}
+
 /** Closes a connection whose transaction may still be open, so that the pool does not hand it to the next caller. */
 async function discard(queryRunner: QueryRunner): Promise<void> {
   if (queryRunner.isReleased) return;
   const client: Client = await queryRunner.connect();
   client.end().catch(() => undefined);
+}
+
+/** Asks over a connection of its own: the pool's may all be busy with good work. */
+async function answers(url: string, timeoutMs: number): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs });
+  client.on('error', () => undefined); // The call that waits reports it.
+  try {
+    await client.connect();
+    await client.query('select 1');
+  } finally {
+    client.end().catch(() => undefined);
+  }
 }

@@ -61,7 +61,7 @@ function endWith(pid: number, folder: string): () => void {
   return () => watch.kill('SIGKILL') && watch.stdin.destroy();
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

@@ -1,0 +1,102 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { freePort, startPostgres } from '../peers/postgres.ts';
+import { runTouchstone, serveTouchstone, type TouchstoneProcess } from './touchstone-process.ts';
+
+/** All services in one process with the embedded database, or one process for each service, over gRPC. */
+export type PlatformMode = 'one-process' | 'per-service';
+
+export interface TestPlatform {
+  readonly url: string;
+  readonly processes: readonly TouchstoneProcess[];
+  /** The environment in which commands of this platform run. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Creates a key by `touchstone keys create`. */
+  createKey(tenant: string, scopes: readonly string[], ...options: readonly string[]): Promise<string>;
+  /** Waits until `/readyz` says that all parts are ready. */
+  ready(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface PlatformOptions {
+  readonly mode: PlatformMode;
+  /** Kept after `stop`, for a later start; a temporary folder when absent. */
+  readonly dataDir?: string;
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+/** Weights are pulled once and shared by all platforms of a checkout. */
+export const modelsDir = process.env.TOUCHSTONE_MODELS_DIR ?? fileURLToPath(new URL('../../../../.touchstone/models', import.meta.url));
+
+/** Starts the whole platform from its sources, with the real database, model server and models. */
+export async function startTestPlatform({ mode, dataDir, environment = {} }: PlatformOptions): Promise<TestPlatform> {
+  const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'touchstone-platform-')));
+  const common = { TOUCHSTONE_DATA_DIR: folder, TOUCHSTONE_MODELS_DIR: modelsDir, TOUCHSTONE_PORT: '0', ...environment };
+  const stops: (() => Promise<unknown>)[] = dataDir ? [] : [() => rm(folder, { recursive: true, force: true })];
+  const processes: TouchstoneProcess[] = [];
+  const stop = async () => {
+    for (const end of stops.reverse()) await end();
+  };
+  const serve = async (services: readonly string[], settings: NodeJS.ProcessEnv) => {
+    const started = await serveTouchstone(services, settings);
+    processes.push(started);
+    stops.push(() => started.stop());
+    return started;
+  };
+
+  try {
+    const settings = mode === 'one-process' ? common : { ...common, ...(await clusterSettings(folder, stops)) };
+    if (mode === 'per-service') await serve(['retrieval'], settings);
+    const { url } = await serve(mode === 'one-process' ? [] : ['gateway'], settings);
+    return {
+      url: url!,
+      processes,
+      environment: settings,
+      stop,
+      async createKey(tenant, scopes, ...options) {
+        const words = ['keys', 'create', '--tenant', tenant, ...scopes.flatMap((scope) => ['--scope', scope]), ...options];
+        return (await runTouchstone(words, settings)).trim();
+      },
+      async ready() {
+        for (;;) {
+          const answer = await fetch(`${url}/readyz`);
+          if (answer.ok) return;
+          if (processes.some(({ log }) => log.some((line) => line.includes('"level":"fatal"')))) throw new Error(await answer.text());
+          await delay(200);
+        }
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What an operator would set: a PostgreSQL, its roles, token keys, addresses. */
+async function clusterSettings(folder: string, stops: (() => Promise<unknown>)[]): Promise<NodeJS.ProcessEnv> {
+  const postgres = await startPostgres();
+  stops.push(() => postgres.stop());
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const privateFile = join(folder, 'token-private.pem');
+  const publicFile = join(folder, 'token-public.pem');
+  await writeFile(privateFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
+  await writeFile(publicFile, publicKey.export({ type: 'spki', format: 'pem' }));
+  const address = `127.0.0.1:${await freePort()}`;
+  const settings = {
+    TOUCHSTONE_DATABASE_URL: postgres.url,
+    TOUCHSTONE_GATEWAY_DATABASE_URL: postgres.urlOf('gateway'),
+    TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL: postgres.urlOf('gateway_system'),
+    TOUCHSTONE_RETRIEVAL_DATABASE_URL: postgres.urlOf('retrieval'),
+    TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL: postgres.urlOf('retrieval_system'),
+    TOUCHSTONE_RETRIEVAL_LISTEN: address,
+    TOUCHSTONE_RETRIEVAL_URL: address,
+    TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: privateFile,
+    TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: publicFile,
+  };
+  await runTouchstone(['migrate'], settings);
+  return settings;
+}
