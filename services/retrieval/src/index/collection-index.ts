@@ -66,6 +66,13 @@ export class CollectionIndex {
     return this.#live.size;
   }
 
+  /** Bytes held: rows for scanning, live or not yet compacted, and float32 vectors for rescoring. */
+  get usage(): { scannedBytes: number; rescoringBytes: number } {
+    const rows = [...this.#generation.spaces.values()];
+    const sum = (bytes: (space: SpaceRows) => number) => rows.reduce((total, space) => total + bytes(space), 0);
+    return { scannedBytes: sum((space) => space.bytes), rescoringBytes: sum((space) => space.floats.bytes) };
+  }
+
   has(id: string): boolean {
     return this.#live.has(id);
   }

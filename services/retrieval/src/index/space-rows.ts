@@ -40,6 +40,11 @@ export class SpaceRows {
     return this.length - this.#dead;
   }
 
+  /** Bytes of its blocks. */
+  get bytes(): number {
+    return this.blocks.length * pageBytes;
+  }
+
   get dimension(): number {
     return this.floats.dimension;
   }
