@@ -28,18 +28,30 @@ class OutboxRow {
 
 const entities = [
   new EntitySchema<Collection>({
-    ...{ target: Collection, name: 'Collection', schema: 'retrieval', tableName: 'collection' },
+    target: Collection,
+    name: 'Collection',
+    schema: 'retrieval',
+    tableName: 'collection',
     columns: { tenantId: { type: 'uuid', primary: true }, name: { type: 'text', primary: true }, spaces: { type: 'jsonb' } },
   }),
   new EntitySchema<InboxRow>({
-    ...{ target: InboxRow, name: 'InboxRow', schema: 'retrieval', tableName: 'inbox' },
+    target: InboxRow,
+    name: 'InboxRow',
+    schema: 'retrieval',
+    tableName: 'inbox',
     columns: { consumer: { type: 'text', primary: true }, eventId: { type: 'uuid', primary: true }, topic: { type: 'text' }, key: { type: 'text' } },
   }),
   new EntitySchema<OutboxRow>({
-    ...{ target: OutboxRow, name: 'OutboxRow', schema: 'retrieval', tableName: 'outbox' },
+    target: OutboxRow,
+    name: 'OutboxRow',
+    schema: 'retrieval',
+    tableName: 'outbox',
     columns: {
       id: { type: 'bigint', primary: true, generated: 'increment' },
-      ...{ topic: { type: 'text' }, key: { type: 'text' }, eventId: { type: 'uuid' }, payload: { type: 'bytea' } },
+      topic: { type: 'text' },
+      key: { type: 'text' },
+      eventId: { type: 'uuid' },
+      payload: { type: 'bytea' },
     },
   }),
 ];
@@ -169,6 +181,16 @@ describe('a transaction', () => {
     await expect(failed).rejects.toThrow('afterwards');
     expect(await count('outbox', 'event_id', lost.eventId)).toBe(0);
     expect(await database.transaction(ours, names)).toEqual(['a']);
+  });
+
+  it('fails when a statement failed in it, even when its error was swallowed', async () => {
+    const swallowing = database.transaction(ours, async (transaction) => {
+      await transaction.insert(Collection, collection(ours, 'a'));
+      await transaction.query('select 1 / 0').catch(() => undefined);
+      return 'done';
+    });
+    await expect(swallowing).rejects.toThrow(/a statement failed/);
+    expect(await database.transaction(ours, names)).toEqual([]);
   });
 
   it('inside another is an error', async () => {

@@ -166,10 +166,7 @@ export class Database implements OnApplicationShutdown {
       } finally {
         open.isOpen = false;
       }
-      await queryRunner.commitTransaction().catch(async (error) => {
-        await discard(queryRunner!);
-        throw error;
-      });
+      await commit(queryRunner);
       for (const callback of afterCommits.get(open.manager) ?? []) callback();
       return result;
     } catch (error) {
@@ -202,6 +199,19 @@ export function afterCommit(transaction: EntityManager, callback: () => void): v
 
 const setTenant = (manager: EntityManager, tenant: Tenant | undefined) =>
   manager.query(`select set_config('app.tenant', $1, true)`, [tenant?.id ?? '']);
+
+/**
+ * Commits by hand: when a statement failed and its error was swallowed, PostgreSQL answers COMMIT with a cheerful
+ * ROLLBACK, which TypeORM does not pass on.
+ */
+async function commit(queryRunner: QueryRunner): Promise<void> {
+  const client: Client = await queryRunner.connect();
+  const { command } = await client.query('COMMIT').catch(async (error) => {
+    await discard(queryRunner);
+    throw error;
+  });
+  if (command !== 'COMMIT') throw new Error('Nothing was committed: a statement failed in this transaction, and its error was swallowed.');
+}
 
 /** Rolls back; a connection that no longer answers is closed instead, which the server takes for a rollback. */
 async function abandon(queryRunner: QueryRunner, error: unknown): Promise<void> {
