@@ -1,37 +1,36 @@
 import { ConfigurationError } from '@touchstone/runtime/config';
-import { demo } from './demo/demo.ts';
-import { doctor } from './doctor/doctor.ts';
-import { keys } from './key/keys.ts';
-import { migrateDatabase } from './migrate.ts';
-import { models } from './models.ts';
-import { serve } from './serve/serve.ts';
 import { UsageError } from './usage-error.ts';
 
 type Command = (words: readonly string[]) => Promise<number>;
 
-const commands: Readonly<Record<string, { run: Command; help: string }>> = {
-  serve: { run: serve, help: 'serve [service…]        run all services, or those named (gateway, retrieval)' },
-  migrate: { run: migrateDatabase, help: 'migrate                 bring the database up to date (TOUCHSTONE_DATABASE_URL)' },
-  keys: { run: keys, help: 'keys create|list|revoke manage API keys; `keys create --tenant NAME --scope SCOPE`' },
-  models: { run: models, help: 'models list|pull|verify the weights that the models need' },
-  doctor: { run: doctor, help: 'doctor                  say what is missing or broken here, and what to do' },
-  demo: { run: demo, help: 'demo                    load the sample collection into a running platform and search it' },
+/** Each command loads its own code only, so that small ones answer at once. */
+const commands: Readonly<Record<string, { load: () => Promise<Command>; help: string }>> = {
+  serve: { load: async () => (await import('./serve/serve.ts')).serve, help: 'serve [service…]         run all services, or those named (gateway, retrieval)' },
+  migrate: { load: async () => (await import('./migrate.ts')).migrateDatabase, help: 'migrate                  bring the database up to date' },
+  keys: { load: async () => (await import('./key/keys.ts')).keys, help: 'keys create|list|revoke  manage API keys' },
+  models: { load: async () => (await import('./models/models.ts')).models, help: 'models list|pull|verify  the weights that the models need' },
+  doctor: { load: async () => (await import('./doctor/doctor.ts')).doctor, help: 'doctor                   say what is missing or broken here, and what to do' },
+  demo: { load: async () => (await import('./demo/demo.ts')).demo, help: 'demo                     load the sample collection into a running platform and search it' },
 };
+
+const help = `touchstone <command>\n\n${Object.values(commands).map((command) => `  ${command.help}`).join('\n')}\n`;
 
 /** Runs one command. @returns the exit code: 0 done, 1 failed, 2 not understood. */
 export async function program([name, ...words]: readonly string[]): Promise<number> {
+  if (name === 'help' || name === '--help') {
+    process.stdout.write(help);
+    return 0;
+  }
   const command = name === undefined ? undefined : commands[name];
   if (!command) {
-    const text = `touchstone <command>\n\n${Object.values(commands).map(({ help }) => `  ${help}`).join('\n')}\n`;
-    const isAskedFor = name === 'help' || name === '--help';
-    (isAskedFor ? process.stdout : process.stderr).write(name === undefined || isAskedFor ? text : `There is no command ${name}.\n\n${text}`);
-    return isAskedFor ? 0 : 2;
+    process.stderr.write(name === undefined ? help : `There is no command ${name}.\n\n${help}`);
+    return 2;
   }
   try {
-    return await command.run(words);
+    return await (await command.load())(words);
   } catch (error) {
     const isExpected = error instanceof UsageError || error instanceof ConfigurationError;
-    process.stderr.write(`touchstone ${name}: ${isExpected ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
+    process.stderr.write(`touchstone ${name}: ${isExpected ? error.message : ((error as Error).stack ?? String(error))}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
 }

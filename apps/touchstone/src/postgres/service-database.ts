@@ -36,7 +36,7 @@ export async function withServiceDatabase<T>(
 }
 
 /** The way to an embedded PostgreSQL that another process runs: postmaster.pid names port and socket's folder. */
-async function runningUrls(folder: string, service: ServiceName): Promise<DatabaseUrls | undefined> {
+export async function runningUrls(folder: string, service: ServiceName): Promise<DatabaseUrls | undefined> {
   if (!existsSync(folder)) return undefined;
   const data = join(await realpath(folder), 'data');
   const [pid, , , port, socket] = (await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');

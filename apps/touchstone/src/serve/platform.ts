@@ -96,11 +96,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
   }
 
   async function models(): Promise<{ url: string; repository: string }> {
-    const host = await ModelHost.start({
-      modelsDir: configuration.modelsDir,
-      socketDir: join(configuration.dataDir, 'run'),
-      url: configuration.modelsUrl,
-    });
+    const host = await ModelHost.start({ modelsDir: configuration.modelsDir, url: configuration.modelsUrl });
     running.push(host);
     return { url: host.url, repository: host.repository };
   }

@@ -1,0 +1,23 @@
+import { readConfiguration } from '../configuration.ts';
+import { checkDatabase } from './check-database.ts';
+import { checkDisk } from './check-disk.ts';
+import { checkModels } from './check-models.ts';
+import { checkPort } from './check-port.ts';
+
+/** What was looked at; `remedy` says what to do and stands only beside a fault. */
+export interface Finding {
+  readonly part: string;
+  readonly seen: string;
+  readonly remedy?: string;
+}
+
+/** `doctor`: looks at everything that `serve` needs, changes nothing. @returns 1 when something is wrong. */
+export async function doctor(): Promise<number> {
+  const configuration = readConfiguration();
+  const findings = (await Promise.all([checkDisk, checkPort, checkDatabase, checkModels].map((check) => check(configuration)))).flat();
+  for (const { part, seen, remedy } of findings) {
+    process.stdout.write(`${remedy ? 'FAULT' : 'ok   '}  ${part}: ${seen}\n`);
+    if (remedy) process.stdout.write(`       -> ${remedy}\n`);
+  }
+  return findings.some(({ remedy }) => remedy) ? 1 : 0;
+}
