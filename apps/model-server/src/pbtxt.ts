@@ -22,19 +22,18 @@ export function parsePbtxt(text: string): TextMessage {
     const token = peek();
     throw new SyntaxError(`line ${token?.line ?? 'last'}: expected ${expected} and got ${token?.text ?? 'the end'}`);
   };
-  const take = (text: string) => (peek()?.text === text && !peek().isString ? Boolean(++position) : false);
+  const isNext = (mark: string) => peek()?.kind === 'mark' && peek().text === mark;
+  const take = (mark: string) => isNext(mark) && Boolean(++position);
 
   function message(end?: string): TextMessage {
     const fields: TextMessage = {};
-    while (peek() !== undefined && !(end !== undefined && take(end))) {
-      const { text: name, kind } = stream[position];
-      if (kind !== 'word') fail('a field name');
-      position++;
+    while (end === undefined ? peek() !== undefined : !take(end)) {
+      if (peek()?.kind !== 'word') fail('a field name');
+      const name = stream[position++].text;
       const hasColon = take(':');
       const values = take('[') ? list() : [value(hasColon)];
       (fields[name] ??= []).push(...values);
       if (!take(',')) take(';');
-      if (end !== undefined && peek() === undefined) fail(end);
     }
     return fields;
   }
@@ -43,7 +42,7 @@ export function parsePbtxt(text: string): TextMessage {
     const values: TextValue[] = [];
     while (!take(']')) {
       values.push(value(true));
-      if (!take(',') && peek()?.text !== ']') fail(', or ]');
+      if (!take(',') && !isNext(']')) fail(', or ]');
     }
     return values;
   }
@@ -65,7 +64,6 @@ export function parsePbtxt(text: string): TextMessage {
 interface Token {
   kind: 'string' | 'word' | 'number' | 'mark';
   text: string;
-  isString: boolean;
   line: number;
 }
 
@@ -77,7 +75,7 @@ function tokenise(text: string): Token[] {
     const [all, string, word, number, mark] = match;
     const kind = string !== undefined ? 'string' : word !== undefined ? 'word' : number !== undefined ? 'number' : 'mark';
     const content = string === undefined ? all : string.slice(1, -1).replace(/\\(.)/g, (_, char) => escapes[char] ?? char);
-    if (string ?? word ?? number ?? mark) found.push({ kind, text: content, isString: string !== undefined, line });
+    if (string ?? word ?? number ?? mark) found.push({ kind, text: content, line });
     line += all.split('\n').length - 1;
     end = match.index + all.length;
   }

@@ -55,6 +55,6 @@ export function tensorFrom(datatype: string, shape: readonly number[], raw: Uint
   if (raw.byteLength !== length * TypedArray.BYTES_PER_ELEMENT) {
     throw new RangeError(`${datatype} [${shape}] needs ${length * TypedArray.BYTES_PER_ELEMENT} bytes and got ${raw.byteLength}`);
   }
-  const aligned = raw.byteOffset % TypedArray.BYTES_PER_ELEMENT === 0 ? raw : raw.slice();
+  const aligned = raw.byteOffset % TypedArray.BYTES_PER_ELEMENT === 0 ? raw : new Uint8Array(raw); // a Buffer.slice() would be the same bytes
   return { shape, data: new TypedArray(aligned.buffer, aligned.byteOffset, length) };
 }
