@@ -1,0 +1,83 @@
+import { defineConfig, type OxlintConfig } from 'oxlint';
+
+/**
+ * Who may import what; tools/boundaries.spec.ts breaks each rule on purpose. A later override replaces an earlier one as a
+ * whole, so each block below says all that holds in its folder.
+ */
+
+/** Packages that one place of the tree may import. */
+const doors = {
+  'onnxruntime-node': 'Only apps/model-server runs models in process; others call it through libs/models.',
+  kafkajs: 'Only libs/messaging/src/delivery/kafka-transport.ts talks to Kafka; others use the outbox and @OnEvent.',
+  sharp: 'Only libs/models decodes pictures, in a process that may be killed.',
+};
+type Door = keyof typeof doors;
+
+const paths = [
+  { regex: '^([~#]|@/)', message: 'There are no path aliases: import ./file.ts by name, or a package by its name.' },
+  { regex: '^@touchstone/[^/]+/(src|dist)(/|$)', message: 'A package has one index.ts; import from it.' },
+];
+const ownPackage = { regex: '^(\\.\\./)+(apps|services|libs)/', message: 'Import another package by its name, not by its path.' };
+
+const libraries = ['contracts', 'messaging', 'models', 'persistence', 'runtime', 'testing', 'triton-client'];
+/** A new service or app is closed to services and libs without a line here. */
+const onlyLibraries = {
+  group: ['@touchstone/*', ...libraries.map((name) => `!@touchstone/${name}`)],
+  message: 'Services and libs import only libs: call another service by its contract or hear its events.',
+};
+
+const pure = {
+  regex:
+    '^(@nestjs/.+|@grpc/.+|@touchstone/(messaging|models|persistence)|fastify|pg|rxjs|typeorm' +
+    '|node:(child_process|cluster|dgram|dns|fs|http|http2|https|net|os|timers|tls|worker_threads)(/.+)?)$',
+  allowTypeImports: true,
+  message: 'A file without a dot in its name is pure: no framework, no I/O. Say what else it is: <feature>.<kind>.ts.',
+};
+/** The gateway holds no algorithm; the others do I/O under a name without a dot. No new line here: name the file for what it is. */
+const adapters = [
+  'services/gateway/**',
+  'services/retrieval/src/index/{scan-thread,scan-worker,scanner}.ts',
+  'services/retrieval/src/item/item-embedding.ts',
+  'services/retrieval/src/search/{collection-log,collection-views}.ts',
+];
+const pureProperties: [string, ...object[]] = [
+  'error',
+  { object: 'Math', property: 'random', message: 'Randomness is an argument: random: () => number.' },
+  { object: 'Date', property: 'now', message: 'Time is an argument: now: Date.' },
+];
+
+function imports(patterns: readonly object[], open?: Door) {
+  const closed = (Object.keys(doors) as Door[]).filter((name) => name !== open);
+  return ['error', { paths: closed.map((name) => ({ name, message: doors[name] })), patterns: [...paths, ...patterns] }];
+}
+
+export default defineConfig({
+  plugins: ['typescript', 'unicorn', 'oxc', 'import', 'vitest'],
+  categories: { correctness: 'error' },
+  ignorePatterns: ['libs/contracts/gen', 'services/retrieval/kernel', 'third_party', '**/dist'],
+  rules: {
+    'no-restricted-imports': imports([ownPackage]),
+    'no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
+    'unicorn/no-new-array': 'off', // new Array<T>(length) is a size, and we mean it
+    'unicorn/no-useless-spread': 'off', // [...set] is a copy to iterate while the set changes
+    'vitest/no-conditional-expect': 'off', // model tests compare in loops
+    'vitest/valid-expect': 'off', // refuses expect(value, message), and a promise that is awaited below
+    'vitest/expect-expect': ['error', { assertFunctionNames: ['expect', 'expect*', '**.expect'] }],
+  },
+  overrides: [
+    { files: ['libs/**', 'services/**'], rules: { 'no-restricted-imports': imports([ownPackage, onlyLibraries]) } },
+    { files: ['apps/model-server/**'], rules: { 'no-restricted-imports': imports([ownPackage], 'onnxruntime-node') } },
+    { files: ['apps/touchstone/src/demo/**'], rules: { 'no-restricted-imports': imports([ownPackage], 'sharp') } },
+    { files: ['libs/models/**'], rules: { 'no-restricted-imports': imports([ownPackage, onlyLibraries], 'sharp') } },
+    {
+      files: ['libs/messaging/src/delivery/kafka-transport.ts'],
+      rules: { 'no-restricted-imports': imports([ownPackage, onlyLibraries], 'kafkajs') },
+    },
+    {
+      files: ['libs/statistics/src/**/*.ts', 'services/*/src/*/*.ts'],
+      excludeFiles: ['**/*.*.ts', ...adapters],
+      rules: { 'no-restricted-imports': imports([ownPackage, onlyLibraries, pure]), 'no-restricted-properties': pureProperties },
+    },
+    { files: ['bench/**'], rules: { 'no-restricted-imports': imports([]) } }, // a bench may reach inside what it measures
+  ],
+} as OxlintConfig);
