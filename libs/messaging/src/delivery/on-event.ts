@@ -30,7 +30,7 @@ export interface Received<Schema extends DescMessage> {
  */
 export const OnEvent =
   <Schema extends DescMessage>(schema: Schema) =>
-  (target: object, name: string, descriptor: TypedPropertyDescriptor<(event: Received<Schema>) => Promise<void>>): void => {
+  <Method extends (event: Received<Schema>) => Promise<void>>(target: object, name: string, descriptor: TypedPropertyDescriptor<Method>): void => {
     EventPattern(topicOf(schema), eventTransport, { schema })(target, name, descriptor as TypedPropertyDescriptor<any>);
     UseFilters(PassErrors)(target, name, descriptor); // Nest's own filter would hide the cause from the dead letter.
   };

@@ -1,0 +1,361 @@
+import { randomUUID } from 'node:crypto';
+import { ItemDeletedSchema, type ItemUpsertedSchema } from '@touchstone/contracts/gen/touchstone/events/v1/retrieval_pb';
+import { testDatabase, type TestDatabase } from '@touchstone/testing';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { count, effects, Journal, SecondListener, type Tenant } from '../fixture/journal.ts';
+import { ManualClock } from '../fixture/manual-clock.ts';
+import { MessagingHealth, replayDeadLetters, type Publisher, type Received } from '../index.ts';
+
+const retry = { attempts: 3, firstDelayMs: 1_000, maximumDelayMs: 60_000 };
+
+let server: TestDatabase;
+let owner: pg.Client;
+let clock: ManualClock;
+let journal: Journal;
+let ours: Tenant;
+let theirs: Tenant;
+
+beforeAll(async () => {
+  server = await testDatabase({ service: 'retrieval' });
+  owner = new pg.Client({ connectionString: server.ownerUrl });
+  await owner.connect();
+  await Journal.prepare(owner);
+});
+
+afterAll(async () => {
+  await owner?.end();
+  await server?.drop();
+});
+
+beforeEach(async () => {
+  ours = { id: randomUUID() };
+  theirs = { id: randomUUID() };
+  clock = new ManualClock();
+  journal = await Journal.open(server, { clock, retry, random: () => 0 });
+});
+
+afterEach(async () => {
+  await journal.close();
+  await owner.query('truncate retrieval.outbox, retrieval.dead_letter, retrieval.event_attempt');
+});
+
+const replay = (tenant?: Tenant) => replayDeadLetters(journal.database(), { service: 'retrieval', tenant });
+
+describe('an event', () => {
+  it('has its effect once, and leaves the outbox', async () => {
+    await journal.write(ours, 'a', 1, 2);
+    await journal.settle();
+    expect(await effects(owner, ours, 'a')).toEqual([1, 2]);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('comes with its tenant, time and data', async () => {
+    const seen: Received<typeof ItemUpsertedSchema>[] = [];
+    journal.behaviour.before = (event) => void seen.push(event as Received<typeof ItemUpsertedSchema>);
+    await journal.write(ours, 'a', 7);
+    await journal.settle();
+    expect(seen).toMatchObject([{ topic: 'touchstone.retrieval.item.upserted.v1', key: 'a', tenant: ours, time: new Date(clock.now()), data: { itemId: 'a', position: 7 } }]);
+  });
+
+  it('is handled for its own tenant only, also beside another tenant’s event of the same key', async () => {
+    const seen: unknown[] = [];
+    journal.behaviour.after = async ({ tenant }) => {
+      const rows = await journal.database().transaction(tenant, (transaction) => transaction.query('select tenant_id from retrieval.effect'));
+      seen.push(new Set(rows.map((row: { tenant_id: string }) => row.tenant_id)));
+    };
+    await journal.write(ours, 'same', 1);
+    await journal.write(theirs, 'same', 2);
+    await journal.settle();
+    expect(seen).toEqual([new Set([ours.id]), new Set([theirs.id])]);
+    expect(await effects(owner, ours, 'same')).toEqual([1]);
+    expect(await effects(owner, theirs, 'same')).toEqual([2]);
+  });
+
+  it('that nobody hears just leaves', async () => {
+    await owner.query(`insert into retrieval.outbox (topic, key, tenant_id, event_id, payload) values ('unheard', 'k', $1, $2, '')`, [ours.id, randomUUID()]);
+    await journal.settle();
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('has its effect once when the process dies between effect and removal', async () => {
+    await journal.write(ours, 'a', 1, 2, 3);
+    const dying: Publisher = {
+      async publish(...batch) {
+        await journal.transport().publish(...batch);
+        throw new Error('killed');
+      },
+    };
+    await expect(journal.settle(dying)).rejects.toThrow('killed');
+    expect(await count(owner, 'outbox')).toBe(3);
+
+    await owner.query(`update retrieval.relay_lease set expires_at = now() - interval '1 s'`);
+    const successor = await Journal.open(server, { clock });
+    await successor.settle();
+    await successor.close();
+    expect(await effects(owner, ours, 'a')).toEqual([1, 2, 3]);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('that comes again beside new ones does nothing', async () => {
+    const again: Publisher = {
+      async publish(events, lease, signal) {
+        await journal.transport().publish(events.slice(0, 2), lease, signal);
+        return journal.transport().publish(events, lease, signal);
+      },
+    };
+    await journal.write(ours, 'a', 1, 2, 3, 4);
+    await journal.settle(again);
+    expect(await effects(owner, ours, 'a')).toEqual([1, 2, 3, 4]);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('that two relays handle at the same moment has its effect once', async () => {
+    await journal.write(ours, 'a', 1, 2);
+    await journal.write(theirs, 'a', 1, 2);
+    const both: Publisher = {
+      async publish(events, lease, signal) {
+        const [one, other] = await Promise.all([journal.transport().publish(events, lease, signal), journal.transport().publish([...events], lease, signal)]);
+        expect(one.taken.length + other.taken.length).toBe(2 * events.length);
+        return one;
+      },
+    };
+    await journal.settle(both);
+    expect(await effects(owner, ours, 'a')).toEqual([1, 2]);
+    expect(await effects(owner, theirs, 'a')).toEqual([1, 2]);
+    expect(await count(owner, 'event_attempt')).toBe(0);
+  });
+});
+
+describe('a failing event', () => {
+  it('holds up the later events of its key only, and is tried again after a growing wait', async () => {
+    let failures = 0;
+    journal.behaviour.after = ({ key, data }) => {
+      if (key === 'bad' && data.position === 1 && failures++ < 3) throw new Error('not now'); // once in the batch, twice alone
+    };
+    await journal.write(ours, 'bad', 1);
+    await journal.write(ours, 'good', 1, 2);
+    await journal.write(ours, 'bad', 2);
+    expect(await journal.settle()).toBe(500); // half of 1,000: the random part is 0
+    expect(await effects(owner, ours, 'good')).toEqual([1, 2]);
+    expect(await effects(owner, ours, 'bad')).toEqual([]);
+
+    await journal.write(ours, 'good', 3);
+    await journal.write(ours, 'bad', 3);
+    clock.advance(500);
+    expect(await journal.settle()).toBe(1_000);
+    expect(await effects(owner, ours, 'good')).toEqual([1, 2, 3]);
+    expect(await effects(owner, ours, 'bad')).toEqual([]);
+
+    clock.advance(1_000);
+    await journal.settle();
+    expect(await effects(owner, ours, 'bad')).toEqual([1, 2, 3]);
+    expect(await count(owner, 'event_attempt')).toBe(0);
+    expect(await count(owner, 'dead_letter')).toBe(0);
+  });
+
+  it('still waits after its relay was replaced', async () => {
+    journal.behaviour.after = () => {
+      throw new Error('not now');
+    };
+    await journal.write(ours, 'a', 1);
+    await journal.settle();
+    await journal.close();
+    journal = await Journal.open(server, { clock, retry, random: () => 0 });
+    expect(await journal.settle()).toBe(500);
+    expect(await effects(owner, ours, 'a')).toEqual([]);
+    clock.advance(500);
+    await journal.settle();
+    expect(await effects(owner, ours, 'a')).toEqual([1]);
+  });
+
+  it('becomes a dead letter with its cause; its key is parked, others go on', async () => {
+    journal.behaviour.before = ({ key, data }) => {
+      if (key === 'bad' && data.position === 2) throw new Error('no statistics', { cause: new TypeError('images is undefined') });
+    };
+    await journal.write(ours, 'bad', 1, 2, 3);
+    await journal.settle();
+    for (const wait of [500, 1_000]) {
+      clock.advance(wait);
+      await journal.settle();
+    }
+    await journal.write(ours, 'bad', 4);
+    await journal.write(ours, 'good', 1);
+    await journal.write(theirs, 'bad', 1); // another tenant's key of the same name
+    await journal.settle();
+
+    expect(await effects(owner, ours, 'bad')).toEqual([1]);
+    expect(await effects(owner, ours, 'good')).toEqual([1]);
+    expect(await effects(owner, theirs, 'bad')).toEqual([1]);
+    expect(await count(owner, 'outbox')).toBe(0);
+    expect(await count(owner, 'event_attempt')).toBe(0);
+    const { rows } = await owner.query('select key, tenant_id, attempts, cause from retrieval.dead_letter order by outbox_id');
+    const parked = { key: 'bad', tenant_id: ours.id, attempts: 0, cause: 'An earlier event of this key is a dead letter.' };
+    expect(rows).toEqual([{ ...parked, attempts: 3, cause: 'Error: no statistics: TypeError: images is undefined' }, parked, parked]);
+    expect(await journal.app.get(MessagingHealth, { strict: false }).health()).toEqual([
+      { part: 'outbox', isReady: true, detail: undefined },
+      { part: 'dead-letters', isReady: true, detail: '3 dead letters: their keys are parked until they are replayed.' },
+    ]);
+  });
+
+  it('whose message is no such message is a dead letter that says so', async () => {
+    await owner.query(`insert into retrieval.outbox (topic, key, tenant_id, event_id, payload) values ('touchstone.retrieval.item.upserted.v1', 'k', $1, $2, '\\xff')`, [ours.id, randomUUID()]);
+    await journal.settle();
+    for (const wait of [500, 1_000]) {
+      clock.advance(wait);
+      await journal.settle();
+    }
+    const { rows } = await owner.query('select cause from retrieval.dead_letter');
+    expect(rows).toEqual([{ cause: expect.stringMatching(/RangeError|premature EOF|invalid/) }]);
+  });
+
+  it('whose handler calls what is not there is counted, although the error looks like a lost database', async () => {
+    journal.behaviour.after = () => {
+      throw Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+    };
+    await journal.write(ours, 'a', 1);
+    await journal.settle();
+    for (const wait of [500, 1_000]) {
+      clock.advance(wait);
+      await journal.settle();
+    }
+    expect(await count(owner, 'dead_letter')).toBe(1);
+  });
+});
+
+describe('a replay', () => {
+  const parkTwo = async (key: string) => {
+    journal.behaviour.before = ({ data }) => {
+      if (data.position === 1) throw new Error('poison');
+    };
+    await journal.write(ours, key, 1, 2);
+    await journal.settle();
+    for (const wait of [500, 1_000]) {
+      clock.advance(wait);
+      await journal.settle();
+    }
+    expect(await count(owner, 'dead_letter')).toBe(2);
+    journal.behaviour.before = undefined;
+  };
+
+  it('handles the letters of a key in order and before its later events', async () => {
+    await parkTwo('a');
+    await journal.write(ours, 'a', 3); // still in the outbox
+    expect(await replay()).toBe(2);
+    await journal.settle();
+    expect(await effects(owner, ours, 'a')).toEqual([1, 2, 3]);
+    expect(await count(owner, 'dead_letter')).toBe(0);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('keeps the order also when a relay has a later event of the key in its hand', async () => {
+    await parkTwo('a');
+    await journal.write(ours, 'a', 3);
+    let isReplayed = false;
+    const interrupted: Publisher = {
+      async publish(...batch) {
+        if (!isReplayed) isReplayed = (await replay()) === 2;
+        return journal.transport().publish(...batch);
+      },
+    };
+    await expect(journal.settle(interrupted)).rejects.toThrow('Another relay took over');
+    await journal.settle(interrupted);
+    expect(await effects(owner, ours, 'a')).toEqual([1, 2, 3]);
+    expect(await count(owner, 'dead_letter')).toBe(0);
+  });
+
+  it('keeps the order also against an event that was written before it and commits after it', async () => {
+    await parkTwo('a');
+    let commit = () => {};
+    const committing = new Promise<void>((resolve) => (commit = resolve));
+    let isAdded = () => {};
+    const added = new Promise<void>((resolve) => (isAdded = resolve));
+    const late = journal.database().transaction(ours, async (transaction) => {
+      await journal.outbox().add(transaction, ours, ItemDeletedSchema, { key: 'a', message: { itemId: 'a', position: 3 } });
+      isAdded();
+      await committing;
+    });
+    await added;
+    expect(await replay()).toBe(2);
+    commit();
+    await late;
+    await journal.settle();
+    expect(await effects(owner, ours, 'a')).toEqual([1, 2, 3]);
+  });
+
+  it('of one tenant leaves the letters of others, and a letter that fails again is parked again', async () => {
+    await parkTwo('a');
+    expect(await replay(theirs)).toBe(0);
+    journal.behaviour.before = ({ data }) => {
+      if (data.position === 2) throw new Error('poison too');
+    };
+    expect(await replay(ours)).toBe(2);
+    await journal.settle();
+    for (const wait of [500, 1_000]) {
+      clock.advance(wait);
+      await journal.settle();
+    }
+    expect(await effects(owner, ours, 'a')).toEqual([1]);
+    const { rows } = await owner.query('select cause, attempts from retrieval.dead_letter');
+    expect(rows).toEqual([{ cause: 'Error: poison too', attempts: 3 }]);
+  });
+});
+
+it('2,000 events with random failures have 2,000 effects, in the order of each key', async () => {
+  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
+  console.log(`seed ${seed}`);
+  const random = mulberry32(seed);
+  await journal.close();
+  journal = await Journal.open(server, { clock, random, retry: { ...retry, attempts: 100 } });
+  journal.behaviour.after = () => {
+    if (random() < 0.01) throw new Error('by chance');
+  };
+  const keys = Array.from({ length: 40 }, (_, index) => `key ${index}`);
+  const written = new Map(keys.map((key) => [key, 0]));
+  const next = (key: string) => written.set(key, written.get(key)! + 1).get(key)!;
+  for (let total = 0; total < 2_000; total += 5) {
+    const key = keys[Math.floor(random() * keys.length)];
+    await journal.write(ours, key, ...Array.from({ length: 5 }, () => next(key)));
+    if (random() < 0.02) clock.advance(await journal.settle());
+  }
+  while ((await count(owner, 'outbox')) > 0) clock.advance(await journal.settle());
+
+  expect([...written.values()].reduce((sum, last) => sum + last)).toBe(2_000);
+  for (const [key, last] of written) expect(await effects(owner, ours, key)).toEqual(Array.from({ length: last }, (_, index) => index + 1));
+  expect(await count(owner, 'dead_letter')).toBe(0);
+}, 120_000);
+
+describe('a service', () => {
+  it('finishes the event in flight before it closes', async () => {
+    let finish = () => {};
+    const finishing = new Promise<void>((resolve) => (finish = resolve));
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    journal.behaviour.before = () => (begin(), finishing);
+    await journal.write(ours, 'a', 1);
+    await journal.app.listen();
+    await begun;
+    const closing = journal.close();
+    finish();
+    await closing;
+    expect(await effects(owner, ours, 'a')).toEqual([1]);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('with two handlers of one event does not start', async () => {
+    const doubled = await Journal.open(server, { clock }, [SecondListener]);
+    await expect(doubled.app.listen()).rejects.toThrow('touchstone.retrieval.item.upserted.v1 has two handlers in one service');
+    await doubled.close();
+  });
+});
+
+/** A seeded generator of numbers in [0, 1), by Tommy Ettinger. */
+function mulberry32(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

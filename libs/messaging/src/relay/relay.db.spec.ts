@@ -1,0 +1,247 @@
+import { randomUUID } from 'node:crypto';
+import { ItemUpsertedSchema } from '@touchstone/contracts/gen/touchstone/events/v1/retrieval_pb';
+import { Database } from '@touchstone/persistence';
+import { testDatabase, type TestDatabase } from '@touchstone/testing';
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { count, effects, Journal, type Tenant } from '../fixture/journal.ts';
+import { ManualClock } from '../fixture/manual-clock.ts';
+import { LeaseLost, type MessagingOptions, type Publisher, type StoredEvent } from '../index.ts';
+
+let server: TestDatabase;
+let owner: pg.Client;
+let tenant: Tenant;
+let opened: Journal[];
+
+beforeAll(async () => {
+  server = await testDatabase({ service: 'retrieval' });
+  owner = new pg.Client({ connectionString: server.ownerUrl });
+  await owner.connect();
+  await Journal.prepare(owner);
+});
+
+afterAll(async () => {
+  await owner?.end();
+  await server?.drop();
+});
+
+beforeEach(() => {
+  tenant = { id: randomUUID() };
+  opened = [];
+});
+
+afterEach(async () => {
+  await Promise.all(opened.map((journal) => journal.close()));
+  await owner.query(`truncate retrieval.outbox, retrieval.dead_letter, retrieval.event_attempt`);
+});
+
+async function open(options: Partial<MessagingOptions> = {}): Promise<Journal> {
+  const journal = await Journal.open(server, { clock: new ManualClock(), ...options });
+  opened.push(journal);
+  return journal;
+}
+
+const expireLeases = () => owner.query(`update retrieval.relay_lease set expires_at = now() - interval '1 s'`);
+const keys = Array.from({ length: 24 }, (_, index) => `key ${index}`);
+
+/** A promise and the function that fulfils it. */
+function gate(): { opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
+
+describe('order', () => {
+  it('an event whose transaction took its id first and commits last is delivered', async () => {
+    const journal = await open();
+    const [added, committing] = [gate(), gate()];
+    const late = journal.database().transaction(tenant, async (transaction) => {
+      await journal.outbox().add(transaction, tenant, ItemUpsertedSchema, { key: 'late', message: { position: 1 } });
+      added.open();
+      await committing.opened;
+    });
+    await added.opened;
+    await journal.write(tenant, 'early', 1);
+    await journal.settle();
+    expect(await effects(owner, tenant, 'early')).toEqual([1]); // not held up by the open transaction either
+    expect(await effects(owner, tenant, 'late')).toEqual([]);
+    committing.open();
+    await late;
+    await journal.settle();
+    expect(await effects(owner, tenant, 'late')).toEqual([1]);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('writers of one key at the same time are delivered in the order of their commits', async () => {
+    const journal = await open();
+    const [locked, committing] = [gate(), gate()];
+    const first = journal.database().transaction(tenant, async (transaction) => {
+      await transaction.query(`insert into retrieval.subject (tenant_id, key) values ($1, 'a')`, [tenant.id]);
+      locked.open();
+      await committing.opened;
+      await journal.outbox().add(transaction, tenant, ItemUpsertedSchema, { key: 'a', message: { position: 1 } });
+    });
+    await locked.opened;
+    const second = journal.write(tenant, 'a', 2); // waits for the row
+    committing.open();
+    await Promise.all([first, second]);
+    await journal.settle();
+    expect(await effects(owner, tenant, 'a')).toEqual([1, 2]);
+  });
+
+  it('a hundred waiting keys do not hide the events behind them', async () => {
+    const journal = await open({ batchSize: 10 });
+    journal.behaviour.before = ({ key }) => {
+      if (key.startsWith('bad')) throw new Error('not now');
+    };
+    for (let index = 0; index < 30; index += 1) await journal.write(tenant, `bad ${index}`, 1);
+    await journal.write(tenant, 'good', 1);
+    await journal.settle();
+    expect(await effects(owner, tenant, 'good')).toEqual([1]);
+    expect(await count(owner, 'outbox')).toBe(30);
+  });
+});
+
+describe('leases', () => {
+  it('two relays side by side deliver everything once, in order, and no range twice', async () => {
+    const [one, other] = [await open({ batchSize: 20 }), await open({ batchSize: 20 })];
+    for (let number = 1; number <= 10; number += 1) await Promise.all(keys.map((key) => one.write(tenant, key, number)));
+    const holders = new Map<string, string>();
+    const watched = (journal: Journal, name: string): Publisher => ({
+      publish(events, lease, signal) {
+        for (const { key } of events) expect(holders.get(key) ?? name).toBe(name);
+        for (const { key } of events) holders.set(key, name);
+        return journal.transport().publish(events, lease, signal);
+      },
+    });
+    await Promise.all([one.settle(watched(one, 'one')), other.settle(watched(other, 'other'))]);
+    for (const key of keys) expect(await effects(owner, tenant, key)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('a relay that lost its lease after it read publishes and removes nothing', async () => {
+    const [old, next] = [await open(), await open()];
+    await old.write(tenant, 'a', 1, 2);
+    const frozen: Publisher = {
+      async publish(...batch) {
+        await expireLeases();
+        await next.relay().round({ publish: async () => ({ taken: [], waiting: new Map() }) }); // takes the ranges, delivers nothing
+        return old.transport().publish(...batch);
+      },
+    };
+    await expect(old.relay().round(frozen)).rejects.toThrow(LeaseLost);
+    expect(await effects(owner, tenant, 'a')).toEqual([]);
+    expect(await count(owner, 'outbox')).toBe(2);
+    await next.settle();
+    expect(await effects(owner, tenant, 'a')).toEqual([1, 2]);
+  });
+
+  it('a relay that lost its lease while it published removes nothing', async () => {
+    const [old, next] = [await open(), await open()];
+    await old.write(tenant, 'a', 1);
+    const frozen: Publisher = {
+      async publish(...batch) {
+        const publication = await old.transport().publish(...batch);
+        await expireLeases();
+        await next.relay().round({ publish: async () => ({ taken: [], waiting: new Map() }) });
+        return publication;
+      },
+    };
+    await expect(old.relay().round(frozen)).rejects.toThrow(LeaseLost);
+    expect(await count(owner, 'outbox')).toBe(1);
+    await next.settle();
+    expect(await effects(owner, tenant, 'a')).toEqual([1]);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('the fencing number grows with each change of hands only', async () => {
+    const [one, other] = [await open(), await open()];
+    const fencings = async () => (await owner.query('select fencing::integer from retrieval.relay_lease order by range')).rows.map(({ fencing }) => fencing);
+    const before = await fencings();
+    await one.settle();
+    await one.settle();
+    expect(await fencings()).toEqual(before.map((fencing) => fencing + 1));
+    await other.settle(); // gets none
+    expect(await fencings()).toEqual(before.map((fencing) => fencing + 1));
+    await expireLeases();
+    await other.settle();
+    expect(await fencings()).toEqual(before.map((fencing) => fencing + 2));
+  });
+
+  it('of a relay that was killed go to another when they expire; of one that stops, at once', async () => {
+    const killed = await open({ leaseMs: 300 });
+    await killed.settle(); // holds all ranges and never gives them back
+    await killed.write(tenant, 'a', 1);
+    const successor = await Journal.open(server, { pollMs: 20, leaseMs: 60_000 });
+    await successor.app.listen();
+    await vi.waitFor(async () => expect(await effects(owner, tenant, 'a')).toEqual([1]), { timeout: 10_000 });
+    await successor.close();
+
+    const third = await open();
+    await third.write(tenant, 'a', 2);
+    await third.settle();
+    expect(await effects(owner, tenant, 'a')).toEqual([1, 2]);
+  });
+});
+
+describe('rhythm', () => {
+  /** Counts what reaches the database through `systemTransaction`. */
+  const countTransactions = (journal: Journal) => vi.spyOn(journal.database() as Database, 'systemTransaction');
+
+  it('at rest there is one transaction with one statement a second', async () => {
+    const clock = new ManualClock();
+    const journal = await open({ clock });
+    const transactions = countTransactions(journal);
+    await journal.app.listen();
+    for (let second = 0; second < 60; second += 1) {
+      await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
+      clock.advance(1_000);
+    }
+    await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
+    expect(transactions.mock.calls.length).toBe(61);
+  });
+
+  it('a commit wakes the relay: no time passes', async () => {
+    const clock = new ManualClock();
+    const journal = await open({ clock });
+    await journal.app.listen();
+    await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
+    await journal.write(tenant, 'a', 1);
+    await vi.waitFor(async () => expect(await effects(owner, tenant, 'a')).toEqual([1]));
+  });
+
+  it('a batch that outlasts the lease renews it', async () => {
+    const clock = new ManualClock();
+    const journal = await open({ clock, leaseMs: 3_000 });
+    await journal.write(tenant, 'a', 1);
+    const slow: Publisher = {
+      async publish(events: readonly StoredEvent[]) {
+        await owner.query(`update retrieval.relay_lease set expires_at = now() + interval '1 ms'`);
+        clock.advance(1_000);
+        await vi.waitFor(async () => {
+          const { rows } = await owner.query(`select min(expires_at) > now() + interval '1 s' as renewed from retrieval.relay_lease`);
+          expect(rows[0].renewed).toBe(true);
+        });
+        return { taken: events, waiting: new Map() };
+      },
+    };
+    await journal.relay().round(slow);
+    expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('reads at most 8 MB at once', async () => {
+    const journal = await open();
+    const sizes: number[] = [];
+    await owner.query(
+      `insert into retrieval.outbox (topic, key, tenant_id, event_id, payload)
+       select 'unheard', 'k', $1, gen_random_uuid(), convert_to(repeat('x', 1000000), 'UTF8') from generate_series(1, 20)`,
+      [tenant.id],
+    );
+    await journal.settle({
+      async publish(events) {
+        sizes.push(events.length);
+        return { taken: events, waiting: new Map() };
+      },
+    });
+    expect(sizes).toEqual([9, 9, 2]);
+  });
+});
