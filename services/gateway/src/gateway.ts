@@ -1,0 +1,112 @@
+import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { Database } from '@touchstone/persistence';
+import type { Health, Running } from '@touchstone/runtime/lifecycle';
+import { nestLogger } from '@touchstone/runtime/logging';
+import type { CallerTokens } from '@touchstone/runtime/tenant';
+import { DocsController, OPENAPI_DOCUMENT } from './docs/docs.controller.ts';
+import { HealthController, READINESS, type Readiness } from './health/health.controller.ts';
+import { refuseOtherMethods } from './http/allowed-methods.ts';
+import { httpServer, type ServerOptions } from './http/server.ts';
+import { demandKeys } from './key/authentication.ts';
+import { type DatabaseUrls, KeysModule } from './key/keys.module.ts';
+import { KeyVerifier } from './key/key-verifier.ts';
+import { ProblemFilter } from './rest/problem.filter.ts';
+import type { Upstream } from './rest/rest-controller.ts';
+import { RestModule } from './rest/rest.module.ts';
+
+export interface GatewayOptions extends Partial<ServerOptions> {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** The services to show, each with the way to it. */
+  readonly upstreams: readonly Upstream[];
+  /** Issues the token by which services know the caller. */
+  readonly tokens: CallerTokens;
+  readonly database: DatabaseUrls;
+  /** Parts of the platform beside the gateway's own database, for `/readyz`. */
+  readonly readiness?: Readiness;
+  /** What `/openapi.json` shows; the committed description of the platform when absent. */
+  readonly openApi?: object;
+  /** Longest wait for an answer. Default 30 s. */
+  readonly deadlineMs?: number;
+  /** Longest life of an event stream. Default 1 h. */
+  readonly streamDeadlineMs?: number;
+}
+
+export interface RunningGateway extends Running {
+  /** `http://host:port`. */
+  readonly url: string;
+  readonly app: NestFastifyApplication;
+}
+
+/**
+ * Starts the only public door: REST from the contracts, keys, problem+json, health, `/openapi.json` and `/docs`.
+ *
+ * @throws Error when a contract asks for something the gateway cannot show, or the port is taken (EADDRINUSE).
+ */
+export async function start({
+  host,
+  port,
+  upstreams,
+  tokens,
+  database,
+  readiness = async () => [],
+  openApi = committedDocument(),
+  bodyLimitBytes = 20 * 1024 * 1024,
+  trustProxy = false,
+  requestTimeoutMs = 60_000,
+  deadlineMs = 30_000,
+  streamDeadlineMs = 3_600_000,
+}: GatewayOptions): Promise<RunningGateway> {
+  const stopping = new AbortController();
+  @Module({
+    imports: [KeysModule.forDatabase(database), RestModule.forServices(upstreams, { tokens, deadlineMs, streamDeadlineMs, stopping: stopping.signal })],
+    controllers: [HealthController, DocsController],
+    providers: [
+      { provide: OPENAPI_DOCUMENT, useValue: openApi },
+      { provide: READINESS, useFactory: (own: Database) => async () => [await databaseHealth(own), ...(await readiness())], inject: [Database] },
+    ],
+  })
+  class GatewayModule {}
+
+  const adapter = httpServer({ bodyLimitBytes, trustProxy, requestTimeoutMs });
+  const app = await NestFactory.create<NestFastifyApplication>(GatewayModule, adapter, { logger: nestLogger('gateway'), bodyParser: false, abortOnError: false });
+  app.useGlobalFilters(new ProblemFilter());
+  refuseOtherMethods(adapter.getInstance());
+  demandKeys(adapter.getInstance(), app.get(KeyVerifier));
+  try {
+    await app.listen(port, host);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+
+  return {
+    app,
+    url: await app.getUrl(),
+    health: app.get<Readiness>(READINESS),
+    async stop() {
+      stopping.abort();
+      const patience = setTimeout(() => adapter.getHttpServer().closeAllConnections(), 10_000);
+      await app.close();
+      clearTimeout(patience);
+    },
+  };
+}
+
+async function databaseHealth(database: Database): Promise<Health> {
+  try {
+    await database.check();
+    return { part: 'gateway database', isReady: true };
+  } catch (error) {
+    return { part: 'gateway database', isReady: false, detail: (error as Error).message };
+  }
+}
+
+function committedDocument(): object {
+  return JSON.parse(readFileSync(new URL('../openapi.json', import.meta.url), 'utf8')) as object;
+}

@@ -1,0 +1,4 @@
+export { type GatewayOptions, type RunningGateway, start } from './gateway.ts';
+export { type ApiKey, ApiKeys, type NewKey } from './key/api-keys.ts';
+export { createKey, type DatabaseUrls, openKeys } from './key/keys.module.ts';
+export type { Upstream } from './rest/rest-controller.ts';

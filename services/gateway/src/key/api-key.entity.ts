@@ -1,0 +1,23 @@
+import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+
+/** Who owns keys and data. */
+@Entity({ schema: 'gateway', name: 'tenant' })
+export class TenantRow {
+  @PrimaryColumn('uuid') readonly id!: string;
+  @Column('text', { unique: true }) readonly name!: string;
+  @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;
+}
+
+/** A key to the API. The secret is not here, only its hash. */
+@Entity({ schema: 'gateway', name: 'api_key' })
+export class ApiKeyRow {
+  @PrimaryColumn('text') readonly id!: string;
+  @Column('uuid') readonly tenantId!: string;
+  @Column('bytea') readonly secretHash!: Buffer;
+  @Column('text', { array: true }) readonly scopes!: string[];
+  @Column('text') readonly name!: string;
+  @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;
+  @Column('timestamptz', { nullable: true }) readonly expiresAt!: Date | null;
+  @Column('timestamptz', { nullable: true }) readonly revokedAt!: Date | null;
+  @Column('timestamptz', { nullable: true }) readonly lastUsedAt!: Date | null;
+}

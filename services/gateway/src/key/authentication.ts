@@ -1,0 +1,34 @@
+import { Problem, Reason } from '@touchstone/contracts';
+import type { Caller } from '@touchstone/runtime/tenant';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { readBearer } from './key-token.ts';
+import type { KeyVerifier } from './key-verifier.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; null on routes that need no key. */
+    caller: Caller | null;
+  }
+  interface FastifyContextConfig {
+    /** True on the few routes that need no key. */
+    isPublic?: boolean;
+  }
+}
+
+/** Demands a key on every route that is not marked as public, before a byte of the body is read. */
+export function demandKeys(server: FastifyInstance, verifier: KeyVerifier): void {
+  server.decorateRequest('caller', null);
+  server.addHook('onRequest', async (request: FastifyRequest) => {
+    if (request.routeOptions.config?.isPublic) return;
+    const token = readBearer(request.headers.authorization);
+    const caller = token && (await verifier.verify(token));
+    if (!caller) throw new Problem({ reason: Reason.UNAUTHENTICATED, detail: refusal(request) });
+    request.caller = caller;
+  });
+}
+
+function refusal({ headers: { authorization } }: FastifyRequest): string {
+  return authorization === undefined
+    ? 'The request carries no key. Send it as `Authorization: Bearer ts_live_…`.'
+    : 'The key is malformed, unknown, expired or revoked.';
+}

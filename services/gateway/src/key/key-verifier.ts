@@ -1,0 +1,119 @@
+import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
+import { Database, DatabaseUnavailable } from '@touchstone/persistence';
+import { log } from '@touchstone/runtime/logging';
+import type { Caller } from '@touchstone/runtime/tenant';
+import { ApiKeyRow } from './api-key.entity.ts';
+import { hashSecret, isSameHash, type KeyToken } from './key-token.ts';
+
+/** A key that was looked up is looked up again in the background after this time … */
+const refreshAfterMs = 3_000;
+/** … and is not believed any longer after this one, so a revoked key is refused by then. */
+const lifetimeMs = 5_000;
+/** While the database is away, a key that was good is believed for this long. */
+const outageLifetimeMs = 15 * 60_000;
+const usePrecisionMs = 60_000;
+const maximumRemembered = 10_000;
+
+interface Known {
+  /** Undefined for an id that no key has. */
+  readonly row: Pick<ApiKeyRow, 'secretHash' | 'expiresAt' | 'revokedAt'> | undefined;
+  readonly caller: Caller | undefined;
+  /** When the database last said so. */
+  readonly seenAt: number;
+  /** When the database was last asked; later than `seenAt` while it is away. */
+  checkedAt: number;
+  usedAt: number;
+}
+
+/** Knows callers by their keys. What it looked up it remembers for a few seconds, so the hot path asks no database. */
+@Injectable()
+export class KeyVerifier implements BeforeApplicationShutdown {
+  private readonly known = new Map<string, Known>();
+  private readonly lookups = new Map<string, Promise<Known>>();
+  private readonly uses = new Set<Promise<void>>();
+
+  constructor(
+    private readonly database: Database,
+    private readonly now: () => number = Date.now,
+  ) {}
+
+  /**
+   * The caller, or undefined when the key is unknown, wrong, expired or revoked.
+   *
+   * @throws DatabaseUnavailable when the key was not looked up before and the database is away.
+   */
+  async verify({ id, secret }: KeyToken): Promise<Caller | undefined> {
+    const known = this.fresh(id) ?? (await this.lookUp(id));
+    const hash = hashSecret(secret);
+    const { row, caller } = known;
+    const isRight = isSameHash(hash, row?.secretHash ?? hashOfNothing) && row !== undefined;
+    const now = this.now();
+    if (!isRight || row.revokedAt || (row.expiresAt && row.expiresAt.getTime() <= now)) return undefined;
+    if (now - known.usedAt >= usePrecisionMs) this.noteUse(id, known, now);
+    return caller;
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await Promise.allSettled([...this.uses, ...this.lookups.values()]);
+  }
+
+  private fresh(id: string): Known | undefined {
+    const known = this.known.get(id);
+    if (!known) return undefined;
+    const age = this.now() - known.checkedAt;
+    if (age >= lifetimeMs) return undefined;
+    if (age >= refreshAfterMs) this.lookUp(id).catch(() => undefined);
+    return known;
+  }
+
+  /** Calls at the same time share one lookup. */
+  private lookUp(id: string): Promise<Known> {
+    let lookup = this.lookups.get(id);
+    if (!lookup) {
+      lookup = this.read(id).finally(() => this.lookups.delete(id));
+      this.lookups.set(id, lookup);
+    }
+    return lookup;
+  }
+
+  private async read(id: string): Promise<Known> {
+    const before = this.known.get(id);
+    let row: ApiKeyRow | null;
+    try {
+      row = await this.database.systemTransaction((transaction) => transaction.findOneBy(ApiKeyRow, { id }));
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailable) || !before?.row || this.now() - before.seenAt > outageLifetimeMs) throw error;
+      log.warn({ err: error, keyId: id }, 'the database is away: a key that was good before is believed');
+      before.checkedAt = this.now();
+      return before;
+    }
+    const now = this.now();
+    const caller = row && Object.freeze({ tenant: Object.freeze({ id: row.tenantId }), keyId: id, scopes: Object.freeze(row.scopes) });
+    const known: Known = {
+      row: row ?? undefined,
+      // The same object as long as nothing changed, for whoever remembers something by it.
+      caller: before?.caller && JSON.stringify(before.caller) === JSON.stringify(caller) ? before.caller : (caller ?? undefined),
+      seenAt: now,
+      checkedAt: now,
+      usedAt: before?.usedAt ?? row?.lastUsedAt?.getTime() ?? 0,
+    };
+    this.known.delete(id);
+    this.known.set(id, known);
+    if (this.known.size > maximumRemembered) this.known.delete(this.known.keys().next().value!);
+    return known;
+  }
+
+  private noteUse(id: string, known: Known, now: number): void {
+    known.usedAt = now;
+    const use: Promise<void> = this.database
+      .systemTransaction((transaction) => transaction.update(ApiKeyRow, { id }, { lastUsedAt: new Date(now) }))
+      .then(
+        () => undefined,
+        (error: unknown) => log.warn({ err: error, keyId: id }, 'the use of a key was not noted'),
+      )
+      .finally(() => this.uses.delete(use));
+    this.uses.add(use);
+  }
+}
+
+const hashOfNothing = hashSecret('');

@@ -1,0 +1,45 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { Database, PersistenceModule } from '@touchstone/persistence';
+import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
+import { ApiKeys, type NewKey } from './api-keys.ts';
+import { KeyVerifier } from './key-verifier.ts';
+
+/** Connection URLs of the gateway's two roles. */
+export interface DatabaseUrls {
+  /** Of `gateway`. */
+  readonly url: string;
+  /** Of `gateway_system`, who alone may touch keys. */
+  readonly systemUrl: string;
+}
+
+@Module({})
+export class KeysModule {
+  static forDatabase(urls: DatabaseUrls): DynamicModule {
+    return {
+      module: KeysModule,
+      imports: [PersistenceModule.forService(databaseOptions(urls))],
+      providers: [ApiKeys, { provide: KeyVerifier, useFactory: (database: Database) => new KeyVerifier(database), inject: [Database] }],
+      exports: [ApiKeys, KeyVerifier],
+    };
+  }
+}
+
+/** The keys of an installation, for a program that runs no gateway. Close it after use. */
+export function openKeys(urls: DatabaseUrls): { keys: ApiKeys; close: () => Promise<void> } {
+  const database = new Database(databaseOptions(urls));
+  return { keys: new ApiKeys(database), close: () => database.close() };
+}
+
+/** Creates one key, and its tenant if there is none of that name. @returns the key in full, for the only time. */
+export async function createKey(urls: DatabaseUrls, newKey: NewKey): Promise<{ key: string; id: string; tenantId: string }> {
+  const { keys, close } = openKeys(urls);
+  try {
+    return await keys.create(newKey);
+  } finally {
+    await close();
+  }
+}
+
+function databaseOptions({ url, systemUrl }: DatabaseUrls) {
+  return { url, systemUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow] };
+}

@@ -1,0 +1,32 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import { Problem, Reason, reasonPolicy } from '@touchstone/contracts';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { problemDocument, problemOf, problemType } from './problem-document.ts';
+
+/** Answers every error with problem+json, whatever part of the gateway it comes from. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const unwrapped = error instanceof HttpException ? fromNest(error) : error;
+    sendProblem(http.getResponse<FastifyReply>(), problemOf(unwrapped, request.id), request.id);
+  }
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem, requestId: string): void {
+  if (reply.sent || reply.raw.headersSent) return;
+  const { httpStatus } = reasonPolicy(problem.reason);
+  if (httpStatus === 401) reply.header('www-authenticate', 'Bearer realm="touchstone"');
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds));
+  // What is left of a body that nobody will read must not be taken for the next request.
+  if (httpStatus === 413) reply.header('connection', 'close');
+  // As bytes: to a string Fastify would add a charset, which this media type does not have.
+  void reply.status(httpStatus).header('content-type', problemType).send(Buffer.from(JSON.stringify(problemDocument(problem, requestId))));
+}
+
+function fromNest(error: HttpException): unknown {
+  if (error.cause) return error.cause; // Nest wraps errors of Fastify
+  if (error.getStatus() === 404) return new Problem({ reason: Reason.ROUTE_NOT_FOUND, detail: 'There is nothing at this path.' });
+  return error;
+}

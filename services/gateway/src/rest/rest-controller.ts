@@ -1,0 +1,92 @@
+import { type DescService, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { type CallOptions, type Channel, methodRules, Problem } from '@touchstone/contracts';
+import type { CallerTokens } from '@touchstone/runtime/tenant';
+import { Controller, HttpCode, Req, RequestMapping, Res, type Type } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { sendEvents } from './event-stream.ts';
+import { problemDocument, problemOf } from './problem-document.ts';
+import { type HttpRequest, publicProblem, requestReader } from './request.ts';
+import { type Route, routesOf } from './route.ts';
+
+/** A service of the platform and the way to it. */
+export interface Upstream {
+  readonly service: DescService;
+  readonly channel: Channel;
+}
+
+/** How calls are made. */
+export interface CallPolicy {
+  readonly tokens: CallerTokens;
+  /** Longest wait for an answer. */
+  readonly deadlineMs: number;
+  /** Longest life of an event stream. */
+  readonly streamDeadlineMs: number;
+  /** Aborted when the gateway stops, so that event streams end. */
+  readonly stopping: AbortSignal;
+}
+
+type Answer = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/** The Nest controller of a service: a handler for each route of its contract, none of them written by hand. */
+export function restController({ service, channel }: Upstream, policy: CallPolicy): Type<unknown> {
+  const controller = { [`${service.name}Rest`]: class {} }[`${service.name}Rest`];
+  Controller()(controller);
+  routesOf(service).forEach((route, index) => {
+    const name = `${route.method.localName}${index}`;
+    const isStream = route.method.methodKind === 'server_streaming';
+    const answer = isStream ? streamAnswer(route, channel, policy) : unaryAnswer(route, channel, policy);
+    Object.defineProperty(controller.prototype, name, { value: answer, configurable: true, writable: true });
+
+    const descriptor = Object.getOwnPropertyDescriptor(controller.prototype, name)!;
+    RequestMapping({ path: route.path, method: route.verb })(controller.prototype, name, descriptor);
+    HttpCode(methodRules(route.method).successStatus)(controller.prototype, name, descriptor);
+    Req()(controller.prototype, name, 0);
+    // What a unary method returns is Nest's to send, through its interceptors; a stream sends itself.
+    Res({ passthrough: !isStream })(controller.prototype, name, 1);
+  });
+  return controller;
+}
+
+function unaryAnswer(route: Route, channel: Channel, policy: CallPolicy): Answer {
+  const read = requestReader(route);
+  const { method } = route;
+  return async (request, reply): Promise<JsonValue> => {
+    try {
+      const message = read(request as unknown as HttpRequest);
+      const call = await callOptions(request, policy, policy.deadlineMs, signalOf(reply));
+      return toJson(method.output, await channel.unary(method, message, call), { alwaysEmitImplicit: true });
+    } catch (error) {
+      throw error instanceof Problem ? publicProblem(route, error) : error;
+    }
+  };
+}
+
+function streamAnswer(route: Route, channel: Channel, policy: CallPolicy): Answer {
+  const read = requestReader(route);
+  const { method } = route;
+  return async (request, reply) => {
+    try {
+      const message = read(request as unknown as HttpRequest);
+      const signal = AbortSignal.any([signalOf(reply), policy.stopping]);
+      const call = await callOptions(request, policy, policy.streamDeadlineMs, signal);
+      const toProblem = (error: unknown) => problemDocument(publicProblem(route, problemOf(error, request.id)), request.id);
+      await sendEvents(reply, channel.stream(method, message, call), method.output, toProblem);
+    } catch (error) {
+      throw error instanceof Problem ? publicProblem(route, error) : error;
+    }
+  };
+}
+
+async function callOptions(request: FastifyRequest, { tokens }: CallPolicy, deadlineMs: number, signal: AbortSignal): Promise<CallOptions> {
+  const token = await tokens.issue(request.caller!);
+  return { token, deadline: Date.now() + deadlineMs, signal, metadata: new Map([['x-request-id', request.id]]) };
+}
+
+/** Aborted when the client goes away before it has its answer. */
+function signalOf({ raw }: FastifyReply): AbortSignal {
+  const abort = new AbortController();
+  raw.once('close', () => {
+    if (!raw.writableFinished) abort.abort();
+  });
+  return abort.signal;
+}
