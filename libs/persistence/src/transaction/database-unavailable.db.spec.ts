@@ -52,7 +52,7 @@ it('says DatabaseUnavailable while PostgreSQL is down and recovers by itself whe
 });
 
 it('waits for a free connection no longer than it is told', async () => {
-  const database = open({ url: (role) => postgres.urlOf(role) }, { poolSize: 1, connectTimeoutMs: 50 });
+  const database = open({ url: (role) => postgres.urlOf(role) }, { poolSize: 1, connectTimeoutMs: 2_000 });
   await database.transaction(tenant, async () => {
     const outside = await new Promise<unknown>((resolve) => freeOfContext(() => ask(database).catch(resolve)));
     expect(outside).toBeInstanceOf(DatabaseUnavailable);
@@ -75,18 +75,21 @@ it('waits for a server that accepts and says nothing no longer than it is told',
 });
 
 it('waits for an answer of a frozen session no longer than it is told, and does not use it again', async () => {
-  const database = open({ url: (role) => postgres.urlOf(role) }, { poolSize: 1, answerTimeoutMs: 50 });
-  let frozen = 0;
-  const asked = database.transaction(tenant, async (transaction) => {
-    frozen = (await transaction.query('select pg_backend_pid() as pid'))[0].pid;
-    process.kill(frozen, 'SIGSTOP');
-    await transaction.query('select 1');
-  });
-  await expect(asked).rejects.toBeInstanceOf(DatabaseUnavailable);
-  const next = await database.transaction(tenant, (transaction) => transaction.query('select pg_backend_pid() as pid'));
-  expect(next[0].pid).not.toBe(frozen);
-  process.kill(frozen, 'SIGCONT');
-  await database.close();
+  const database = open({ url: (role) => postgres.urlOf(role) }, { poolSize: 1, answerTimeoutMs: 2_000 });
+  let frozen: number | undefined;
+  try {
+    const asked = database.transaction(tenant, async (transaction) => {
+      frozen = (await transaction.query('select pg_backend_pid() as pid'))[0].pid;
+      process.kill(frozen!, 'SIGSTOP');
+      await transaction.query('select 1');
+    });
+    await expect(asked).rejects.toBeInstanceOf(DatabaseUnavailable);
+    const next = await database.transaction(tenant, (transaction) => transaction.query('select pg_backend_pid() as pid'));
+    expect(next[0].pid).not.toBe(frozen);
+  } finally {
+    if (frozen) process.kill(frozen, 'SIGCONT');
+    await database.close();
+  }
 });
 
 it('ends a session that leaves its transaction open, and the pool forgets the connection', async () => {

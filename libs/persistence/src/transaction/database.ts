@@ -153,10 +153,10 @@ export class Database implements OnApplicationShutdown {
     try {
       await this.#ready(source);
       queryRunner = source.createQueryRunner();
-      await queryRunner.startTransaction();
       const open: OpenTransaction = { manager: queryRunner.manager, isOpen: true, isJoined: false };
       let result: T;
       try {
+        await queryRunner.startTransaction();
         if (tenant) await setTenant(open.manager, tenant);
         result = await this.#current.run(open, () => work(open));
         if (open.failure !== undefined) throw open.failure;
@@ -223,8 +223,8 @@ async function abandon(queryRunner: QueryRunner, error: unknown): Promise<void> 
 /** Closes a connection whose transaction may still be open, so that the pool does not hand it to the next caller. */
 async function discard(queryRunner: QueryRunner): Promise<void> {
   if (queryRunner.isReleased) return;
-  const client: Client = await queryRunner.connect();
-  client.end().catch(() => undefined);
+  const client: Client | undefined = await queryRunner.connect().catch(() => undefined); // None when the pool gave none.
+  client?.end().catch(() => undefined);
 }
 
 /** Asks over a connection of its own: the pool's may all be busy with good work. */

@@ -34,7 +34,7 @@ export async function startTemplateServer(): Promise<{ path: string; stop(): Pro
   const serve = async (socket: Socket, request: string) => {
     const postgres = await (starting ??= startWithTemplate());
     const name = `test_${++count}`;
-    await execute(postgres.url, `create database ${name} template ${request === 'empty' ? 'template0' : 'migrated'} strategy file_copy`);
+    await execute(postgres.url, `create database ${name} template ${request === 'empty' ? 'template0' : 'migrated'}`);
     const drop = () => {
       // Without force PostgreSQL waits 5 s for sessions that are just ending. What stays goes with the server.
       const dropping: Promise<void> = execute(postgres.url, `drop database ${name}`)

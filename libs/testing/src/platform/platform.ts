@@ -17,6 +17,8 @@ export interface TestPlatform {
   readonly environment: NodeJS.ProcessEnv;
   /** Creates a key by `touchstone keys create`. */
   createKey(tenant: string, scopes: readonly string[], ...options: readonly string[]): Promise<string>;
+  /** Runs a command of this platform. @returns what it printed. */
+  command(words: readonly string[]): Promise<string>;
   /** Waits until `/readyz` says that all parts are ready. */
   ready(): Promise<void>;
   stop(): Promise<void>;
@@ -28,6 +30,9 @@ export interface PlatformOptions {
   readonly dataDir?: string;
   readonly environment?: NodeJS.ProcessEnv;
 }
+
+/** A first start pulls some 150 MB of weights. */
+const readyTimeoutMs = 300_000;
 
 /** Weights are pulled once and shared by all platforms of a checkout. */
 export const modelsDir = process.env.TOUCHSTONE_MODELS_DIR ?? fileURLToPath(new URL('../../../../.touchstone/models', import.meta.url));
@@ -61,11 +66,13 @@ export async function startTestPlatform({ mode, dataDir, environment = {} }: Pla
         const words = ['keys', 'create', '--tenant', tenant, ...scopes.flatMap((scope) => ['--scope', scope]), ...options];
         return (await runTouchstone(words, settings)).trim();
       },
+      command: (words) => runTouchstone(words, settings),
       async ready() {
+        const givenUpAt = Date.now() + readyTimeoutMs;
         for (;;) {
           const answer = await fetch(`${url}/readyz`);
           if (answer.ok) return;
-          if (processes.some(({ log }) => log.some((line) => line.includes('"level":"fatal"')))) throw new Error(await answer.text());
+          if (Date.now() > givenUpAt) throw new Error(`The platform does not become ready: ${await answer.text()}`);
           await delay(200);
         }
       },
