@@ -1,4 +1,5 @@
 import type { Database } from '@touchstone/persistence';
+import { lockedRanges } from '../relay/lease.ts';
 
 export interface ReplayOptions {
   /** Whose dead letters; also the consumer group. */
@@ -22,7 +23,7 @@ export async function replayDeadLetters(database: Database, { service, tenant, k
     // Takes the leases: what a relay has of these keys in hand, it has read too early.
     await transaction.query(
       `update ${service}.relay_lease set owner = null, fencing = fencing + 1, expires_at = '-infinity'
-       where range in (select ${service}.event_range(tenant_id, key) from ${service}.dead_letter where ${chosen})`,
+       where range in (${lockedRanges(service, `range in (select ${service}.event_range(tenant_id, key) from ${service}.dead_letter where ${chosen})`)})`,
       parameters,
     );
     const [{ count }] = await transaction.query(

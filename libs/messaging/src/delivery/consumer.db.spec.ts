@@ -10,7 +10,7 @@ import { MessagingHealth, replayDeadLetters, type Publisher, type Received } fro
 const retry = { attempts: 3, firstDelayMs: 1_000, maximumDelayMs: 60_000 };
 
 let server: TestDatabase;
-let owner: pg.Client;
+let owner: pg.Pool;
 let clock: ManualClock;
 let journal: Journal;
 let ours: Tenant;
@@ -18,8 +18,7 @@ let theirs: Tenant;
 
 beforeAll(async () => {
   server = await testDatabase({ service: 'retrieval' });
-  owner = new pg.Client({ connectionString: server.ownerUrl });
-  await owner.connect();
+  owner = new pg.Pool({ connectionString: server.ownerUrl });
   await Journal.prepare(owner);
 });
 

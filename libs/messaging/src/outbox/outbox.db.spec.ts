@@ -14,15 +14,14 @@ const tenant = { id: randomUUID() };
 const now = Date.parse('2026-01-01T00:00:00Z');
 
 let server: TestDatabase;
-let owner: pg.Client;
+let owner: pg.Pool;
 let database: Database;
 let outbox: Outbox;
 let commits: number;
 
 beforeAll(async () => {
   server = await testDatabase({ service: 'retrieval' });
-  owner = new pg.Client({ connectionString: server.ownerUrl });
-  await owner.connect();
+  owner = new pg.Pool({ connectionString: server.ownerUrl });
   database = new Database({ service: 'retrieval', url: server.url, systemUrl: server.systemUrl, entities: [] });
 });
 

@@ -1,5 +1,13 @@
 import type { EntityManager } from 'typeorm';
 
+/**
+ * Leases are locked in this order everywhere: no two relays wait for each other.
+ *
+ * @param condition SQL over `range`, `owner`, `fencing`, `expires_at`.
+ */
+export const lockedRanges = (service: string, condition: string): string =>
+  `select range from ${service}.relay_lease where ${condition} order by range for update`;
+
 /** Another relay holds a range now, or a replay took it back. What was read under the lease must not be used. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost';
@@ -28,7 +36,7 @@ export class Lease {
     const held: unknown[] = await transaction.query(
       `select 1 from ${this.service}.relay_lease lease
        join unnest($2::integer[], $3::bigint[]) as read (range, fencing) on read.range = lease.range and read.fencing = lease.fencing
-       where owner = $1 for share of lease`,
+       where owner = $1 order by lease.range for share of lease`,
       [this.owner, [...this.fencings.keys()], [...this.fencings.values()]],
     );
     if (held.length < this.fencings.size) throw new LeaseLost(`Another relay took over from ${this.owner}.`);

@@ -1,6 +1,6 @@
 import type { Database } from '@touchstone/persistence';
 import type { StoredEvent } from '../outbox/stored-event.ts';
-import { Lease } from './lease.ts';
+import { Lease, lockedRanges } from './lease.ts';
 
 /** Most bytes of payload in one read, beyond its first event. */
 const maximumReadBytes = 8_000_000;
@@ -36,7 +36,7 @@ export class OutboxReader {
         `with renewed as (
            update ${service}.relay_lease
            set owner = $1, fencing = fencing + (owner is distinct from $1 or expires_at <= now())::integer, expires_at = now() + $2 * interval '1 ms'
-           where expires_at <= now() or (owner = $1 and expires_at <= now() + $2 * interval '0.6 ms')
+           where range in (${lockedRanges(service, `expires_at <= now() or (owner = $1 and expires_at <= now() + $2 * interval '0.6 ms')`)} skip locked)
            returning range, fencing
          ), held as (
            select range, fencing from renewed
@@ -73,14 +73,14 @@ export class OutboxReader {
   async renew(): Promise<void> {
     const { service, owner, leaseMs } = this.options;
     await this.database.systemTransaction((transaction) =>
-      transaction.query(`update ${service}.relay_lease set expires_at = now() + $2 * interval '1 ms' where owner = $1`, [owner, leaseMs]),
+      transaction.query(`update ${service}.relay_lease set expires_at = now() + $2 * interval '1 ms' where range in (${lockedRanges(service, 'owner = $1')})`, [owner, leaseMs]),
     );
   }
 
   async release(): Promise<void> {
     const { service, owner } = this.options;
     await this.database.systemTransaction((transaction) =>
-      transaction.query(`update ${service}.relay_lease set owner = null, expires_at = '-infinity' where owner = $1`, [owner]),
+      transaction.query(`update ${service}.relay_lease set owner = null, expires_at = '-infinity' where range in (${lockedRanges(service, 'owner = $1')})`, [owner]),
     );
   }
 }

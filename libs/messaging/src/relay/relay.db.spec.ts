@@ -9,14 +9,14 @@ import { ManualClock } from '../fixture/manual-clock.ts';
 import { LeaseLost, type MessagingOptions, type Publisher, type StoredEvent } from '../index.ts';
 
 let server: TestDatabase;
-let owner: pg.Client;
+let owner: pg.Pool;
 let tenant: Tenant;
 let opened: Journal[];
+let clock: ManualClock;
 
 beforeAll(async () => {
   server = await testDatabase({ service: 'retrieval' });
-  owner = new pg.Client({ connectionString: server.ownerUrl });
-  await owner.connect();
+  owner = new pg.Pool({ connectionString: server.ownerUrl });
   await Journal.prepare(owner);
 });
 
@@ -28,6 +28,7 @@ afterAll(async () => {
 beforeEach(() => {
   tenant = { id: randomUUID() };
   opened = [];
+  clock = new ManualClock();
 });
 
 afterEach(async () => {
@@ -36,7 +37,7 @@ afterEach(async () => {
 });
 
 async function open(options: Partial<MessagingOptions> = {}): Promise<Journal> {
-  const journal = await Journal.open(server, { clock: new ManualClock(), ...options });
+  const journal = await Journal.open(server, { clock, ...options });
   opened.push(journal);
   return journal;
 }
@@ -118,6 +119,32 @@ describe('leases', () => {
     expect(await count(owner, 'outbox')).toBe(0);
   });
 
+  it('changing hands at any moment neither loses, repeats nor reorders an event', async () => {
+    const relays = [await open({ batchSize: 7 }), await open({ batchSize: 7 }), await open({ batchSize: 7 })];
+    let calls = 0;
+    for (const { behaviour } of relays) {
+      behaviour.after = async () => {
+        calls += 1;
+        if (calls % 3 === 0) await expireLeases();
+        if (calls % 11 === 0) throw new Error('not now');
+      };
+    }
+    for (let number = 1; number <= 10; number += 1) await Promise.all(keys.map((key) => relays[0].write(tenant, key, number)));
+    const isEmpty = async () => (await count(owner, 'outbox')) === 0;
+    const work = async (journal: Journal) => {
+      while (!(await isEmpty())) {
+        const waitMs = await journal.relay().round(journal.transport()).catch((error: unknown) => {
+          if (error instanceof LeaseLost) return 0;
+          throw error;
+        });
+        clock.advance(waitMs);
+      }
+    };
+    await Promise.all(relays.map(work));
+    for (const key of keys) expect(await effects(owner, tenant, key)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(await count(owner, 'dead_letter')).toBe(0);
+  });
+
   it('a relay that lost its lease after it read publishes and removes nothing', async () => {
     const [old, next] = [await open(), await open()];
     await old.write(tenant, 'a', 1, 2);
@@ -188,8 +215,7 @@ describe('rhythm', () => {
   const countTransactions = (journal: Journal) => vi.spyOn(journal.database() as Database, 'systemTransaction');
 
   it('at rest there is one transaction with one statement a second', async () => {
-    const clock = new ManualClock();
-    const journal = await open({ clock });
+    const journal = await open();
     const transactions = countTransactions(journal);
     await journal.app.listen();
     for (let second = 0; second < 60; second += 1) {
@@ -201,8 +227,7 @@ describe('rhythm', () => {
   });
 
   it('a commit wakes the relay: no time passes', async () => {
-    const clock = new ManualClock();
-    const journal = await open({ clock });
+    const journal = await open();
     await journal.app.listen();
     await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
     await journal.write(tenant, 'a', 1);
@@ -210,8 +235,7 @@ describe('rhythm', () => {
   });
 
   it('a batch that outlasts the lease renews it', async () => {
-    const clock = new ManualClock();
-    const journal = await open({ clock, leaseMs: 3_000 });
+    const journal = await open({ leaseMs: 3_000 });
     await journal.write(tenant, 'a', 1);
     const slow: Publisher = {
       async publish(events: readonly StoredEvent[]) {
