@@ -5,3 +5,4 @@ export { ModelNotReady, PictureRefused } from './models.errors.ts';
 export { modelRepositoryFolder, readManifest, versionOf } from './manifest.ts';
 export type { ModelEntry, Overlay, WeightFile, WeightSource } from './manifest.ts';
 export type { PictureLimits } from './picture-processes.ts';
+export { TextTokenizer } from './tokenizer.ts';
