@@ -1,0 +1,154 @@
+import { request as httpRequest } from 'node:http';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+import { api, newCollection, platform, search } from './api.ts';
+import { photo, photoBytes } from './photos.ts';
+
+/** Sends bytes as they are. */
+function send(path: string, body: Buffer | ((write: (chunk: Buffer) => boolean) => boolean), headers: Record<string, string> = {}): Promise<{ status: number; body: Record<string, never> }> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(`${platform.url}${path}`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${platform.keys.first}`, 'content-type': 'application/json', ...headers },
+    });
+    request.once('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.once('end', () => {
+        request.destroy();
+        resolve({ status: response.statusCode!, body: JSON.parse(Buffer.concat(chunks).toString()) });
+      });
+    });
+    request.once('error', reject);
+    if (Buffer.isBuffer(body)) {
+      request.end(body);
+      return;
+    }
+    const pump = () => {
+      while (body((chunk) => request.write(chunk)));
+      if (!request.destroyed) request.once('drain', pump);
+    };
+    pump();
+  });
+}
+
+const good = { id: 'good', title: 'A good item' };
+
+describe('a batch with one bad item is refused as a whole and names the item', () => {
+  it.each<[string, object, number, string, string]>([
+    ['an id twice', { id: 'good', title: 'again' }, 400, '/problems/invalid-request', '/items/1/id'],
+    ['an id with a colon', { id: 'a:b', title: 'x' }, 400, '/problems/invalid-request', '/items/1/id'],
+    ['an unknown field', { id: 'b', titel: 'x' }, 400, '/problems/invalid-request', '/items/1/titel'],
+    ['a wrong type', { id: 'b', title: 5 }, 400, '/problems/invalid-request', '/items/1/title'],
+    ['a null', { id: 'b', title: null }, 400, '/problems/invalid-request', '/items/1/title'],
+    ['nothing to embed', { id: 'b' }, 400, '/problems/invalid-request', '/items/1'],
+    ['a title too long', { id: 'b', title: 'x'.repeat(1001) }, 400, '/problems/invalid-request', '/items/1/title'],
+    ['attributes too large', { id: 'b', title: 'x', attributes: { a: 'x'.repeat(20_000) } }, 400, '/problems/invalid-request', '/items/1/attributes'],
+    ['a NUL character', { id: 'b', title: 'x\0y' }, 400, '/problems/invalid-request', '/items/1/title'],
+    ['a picture without source', { id: 'b', images: [{}] }, 400, '/problems/invalid-request', '/items/1/images/0'],
+    ['a picture that is none', { id: 'b', images: [{ base64: 'aGVsbG8=' }] }, 422, '/problems/picture-refused', '/items/1/images/0/base64'],
+  ])('%s', async (_, bad, status, type, pointer) => {
+    const path = await newCollection();
+    const { body } = await api().post(`${path}/items:upsert`, { items: [good, bad] }).expect(status);
+    expect(body.type).toBe(type);
+    expect(body.violations.map((violation: { pointer: string }) => violation.pointer)).toContain(pointer);
+    expect(await search(path, { query: { text: 'good' } })).toEqual([]);
+    await api().get(`${path}/items/good`).expect(404);
+  });
+});
+
+describe('pictures', () => {
+  it('refuses a truncated one', async () => {
+    const path = await newCollection();
+    const cut = (await photoBytes(0)).subarray(0, 2000).toString('base64');
+    const { body } = await api().post(`${path}/items:upsert`, { items: [{ id: 'a', images: [{ base64: cut }] }] }).expect(422);
+    expect(body.violations[0].pointer).toBe('/items/0/images/0/base64');
+  });
+
+  it('refuses one of more than 40 megapixels, however small its file is, and lives on', async () => {
+    const path = await newCollection();
+    const bomb = await sharp({ create: { width: 8000, height: 6000, channels: 3, background: 'red' } }).png({ compressionLevel: 9 }).toBuffer();
+    const items = [{ id: 'a', images: [{ base64: await photo(0) }, { base64: bomb.toString('base64') }] }];
+    const { body } = await api().post(`${path}/items:upsert`, { items }).expect(422);
+    expect(body.violations[0].pointer).toBe('/items/0/images/1/base64');
+    await api().post(`${path}/items:upsert`, { items: [{ id: 'a', images: [{ base64: await photo(0) }] }] }).expect(200);
+  });
+
+  it('refuses more than 32 in a request', async () => {
+    const path = await newCollection();
+    const images = Array.from({ length: 17 }, () => ({ base64: 'aGVsbG8=' }));
+    const { body } = await api().post(`${path}/items:upsert`, { items: [{ id: 'a', images }, { id: 'b', images }] }).expect(400);
+    expect(body.detail).toContain('32');
+  });
+});
+
+describe('bodies', () => {
+  const target = '/v1/collections/whatever/search';
+
+  it.each([
+    ['no JSON', Buffer.from('{"query": '), 400],
+    ['an empty body', Buffer.from(''), 400],
+    ['null', Buffer.from('null'), 400],
+    ['a list', Buffer.from('[]'), 400],
+    ['invalid UTF-8', Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xff, 0xfe, 0x22, 0x7d]), 400],
+    ['a name __proto__', Buffer.from('{"query":{"text":"x"},"__proto__":{"a":1}}'), 400],
+    ['JSON 100,000 levels deep', Buffer.from(`${'['.repeat(100_000)}${']'.repeat(100_000)}`), 400],
+    ['objects 100,000 levels deep', Buffer.from(`${'{"filter":'.repeat(100_000)}1${'}'.repeat(100_000)}`), 400],
+  ])('%s is a 4xx that says why', async (_, bytes, status) => {
+    const answer = await send(target, bytes);
+    expect(answer.status).toBe(status);
+    expect(answer.body).toMatchObject({ type: '/problems/invalid-request', status });
+  });
+
+  it('refuses a body of 100 MB by its announced length', async () => {
+    const answer = await send(target, Buffer.from('{'), { 'content-length': String(100 * 1024 * 1024) });
+    expect(answer).toMatchObject({ status: 413, body: { type: '/problems/body-too-large' } });
+  });
+
+  it('refuses a body of 100 MB that comes in chunks, without taking it all', async () => {
+    let left = 100;
+    const chunk = Buffer.alloc(1024 * 1024, ' ');
+    const answer = await send(target, (write) => left-- > 0 && write(chunk), { 'transfer-encoding': 'chunked' });
+    expect(answer).toMatchObject({ status: 413, body: { type: '/problems/body-too-large' } });
+    expect(left).toBeGreaterThan(40);
+  });
+
+  it('refuses another media type', async () => {
+    const answer = await send(target, Buffer.from('a=b'), { 'content-type': 'application/x-www-form-urlencoded' });
+    expect(answer).toMatchObject({ status: 415, body: { type: '/problems/unsupported-media-type' } });
+  });
+});
+
+describe('searches', () => {
+  it.each<[string, object, number, string, string | undefined]>([
+    ['no query', {}, 400, '/problems/invalid-request', '/query'],
+    ['an empty query', { query: {} }, 400, '/problems/invalid-request', '/query'],
+    ['two queries', { query: { text: 'a', itemId: 'b' } }, 400, '/problems/invalid-request', '/query'],
+    ['limit 0', { query: { text: 'a' }, limit: 0 }, 400, '/problems/invalid-request', '/limit'],
+    ['limit 1001', { query: { text: 'a' }, limit: 1001 }, 400, '/problems/invalid-request', '/limit'],
+    ['a vector without space', { query: { vector: [1, 2] } }, 400, '/problems/invalid-request', '/query/space'],
+    ['a vector too short', { query: { vector: [1, 2], space: 'text' } }, 422, '/problems/wrong-dimension', '/query/vector'],
+    ['a vector of zeros', { query: { vector: Array(384).fill(0), space: 'text' } }, 400, '/problems/invalid-request', '/query/vector'],
+    ['a number beyond float', { query: { vector: [1e39], space: 'text' } }, 400, '/problems/invalid-request', '/query/vector/0'],
+    ['a text in the space of pictures', { query: { text: 'a', space: 'image' } }, 422, '/problems/no-joint-space', '/query'],
+    ['an item that is not there', { query: { itemId: 'nobody' } }, 404, '/problems/item-not-found', undefined],
+    ['a filter on an object', { query: { text: 'a' }, filter: { all: [{ field: 'a', equals: { b: 1 } }] } }, 400, '/problems/invalid-request', '/filter/all/0/equals'],
+    ['a filter without operator', { query: { text: 'a' }, filter: { all: [{ field: 'a' }] } }, 400, '/problems/invalid-request', '/filter/all/0'],
+  ])('%s is refused', async (_, body, status, type, pointer) => {
+    const path = await newCollection();
+    await api().post(`${path}/items:upsert`, { items: [good] }).expect(200);
+    const answer = await api().post(`${path}/search`, body).expect(status);
+    expect(answer.body.type).toBe(type);
+    if (pointer) expect(answer.body.violations[0].pointer).toBe(pointer);
+  });
+
+  it('a collection with other spaces is a conflict, an unknown path 404, another method 405', async () => {
+    const path = await newCollection('first', { spaces: ['text'] });
+    await api().put(path, { spaces: ['text'] }).expect(200);
+    await api().put(path, {}).expect(409);
+    await api().post(`${path}/search`, { query: { image: { base64: await photo(0) } } }).expect(422);
+    await api().get('/v1/nothing').expect(404);
+    const { headers } = await api().get(`${path}/items:upsert`).expect(405);
+    expect(headers.allow).toContain('POST');
+  });
+});
