@@ -74,7 +74,7 @@ function describe({ name, fields }: Parameter, schemas: Schemas): object {
 function bodySchema({ method, body, pathParameters }: Route, schemas: Schemas): JsonSchema {
   if (body === '*') return schemas.message(method.input, 'request', pathParameters.map(({ fields }) => fields[0]));
   const within = pathParameters.filter(({ fields }) => fields[0] === body).map(({ fields }) => fields[1]);
-  return schemas.message(body!.message!, 'request', within);
+  return schemas.message(body!.message!, 'request', within, within.map(({ name }) => `Without${name[0].toUpperCase()}${name.slice(1)}`).join(''));
 }
 
 function success({ method }: Route, schemas: Schemas): object {

@@ -15,11 +15,11 @@ export class Schemas {
   /** @param bothWays messages that occur in requests and in answers; the request's form is called `<name>Input`. */
   constructor(private readonly bothWays: ReadonlySet<DescMessage>) {}
 
-  /** A message, by reference. @param omitted fields that stand in the path. */
-  message(message: DescMessage, direction: Direction, omitted: readonly DescField[] = []): JsonSchema {
+  /** A message, by reference. @param omitted fields that stand in the path. @param suffix tells its name from the whole message's. */
+  message(message: DescMessage, direction: Direction, omitted: readonly DescField[] = [], suffix = ''): JsonSchema {
     const wellKnown = wellKnownSchemas[message.typeName];
     if (wellKnown) return wellKnown;
-    const name = direction === 'request' && this.bothWays.has(message) ? `${message.name}Input` : message.name;
+    const name = `${message.name}${direction === 'request' && this.bothWays.has(message) ? 'Input' : ''}${suffix}`;
     const identity = `${message.typeName} ${direction} ${omitted.map((field) => field.name).join(' ')}`;
     if (!this.components[name]) {
       this.owners.set(name, identity);
@@ -72,7 +72,7 @@ export class Schemas {
 
 function scalarWithRules(type: ScalarType, direction: Direction, keywords: JsonSchema): JsonSchema {
   const { minimum, maximum, ...answered } = scalarSchema(type); // in an answer the format says as much
-  const schema = { ...answered, ...(direction === 'request' && minimum !== undefined ? { minimum, maximum } : {}), ...keywords };
+  const schema: JsonSchema = { ...answered, ...(direction === 'request' && minimum !== undefined ? { minimum, maximum } : {}), ...keywords };
   const isFreeText = type === ScalarType.STRING && direction === 'request' && !schema.pattern && !schema.enum && !schema.const;
   return isFreeText ? { ...schema, pattern: '^[^\\u0000]*$' } : schema;
 }
