@@ -66,7 +66,20 @@ export async function serveTouchstone(services: readonly string[], environment: 
   };
 }
 
-/** Runs a command to its end. @returns what it printed; @throws Error with its error output when it fails. */
+/** A command ended with another code than 0. */
+export class CommandFailed extends Error {
+  constructor(
+    words: readonly string[],
+    readonly code: number | null,
+    /** What it printed all the same. */
+    readonly output: string,
+    errors: string,
+  ) {
+    super(`touchstone ${words.join(' ')} ended with ${code}:\n${errors}`);
+  }
+}
+
+/** Runs a command to its end. @returns what it printed. @throws CommandFailed */
 export async function runTouchstone(words: readonly string[], environment: NodeJS.ProcessEnv): Promise<string> {
   const child = launch(words, environment, 'pipe');
   let output = '';
@@ -74,6 +87,6 @@ export async function runTouchstone(words: readonly string[], environment: NodeJ
   child.stdout!.setEncoding('utf8').on('data', (text) => (output += text));
   child.stderr!.setEncoding('utf8').on('data', (text) => (errors += text));
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`touchstone ${words.join(' ')} ended with ${code}:\n${errors}`);
+  if (code !== 0) throw new CommandFailed(words, code, output, errors);
   return output;
 }

@@ -1,0 +1,65 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { startTestPlatform, type TestPlatform } from '@touchstone/testing';
+import { expect, it, onTestFinished } from 'vitest';
+import { seededRandom } from './seeded-random.ts';
+
+const rounds = 20;
+const batchSize = 10;
+
+/**
+ * kill -9 at a random moment of an upsert, twenty times on the same data. After each restart: every acknowledged batch
+ * is found whole, and a batch that was not acknowledged is either whole or not there.
+ */
+it('loses no acknowledged item and leaves none half written', async () => {
+  const seed = Number(process.env.TOUCHSTONE_SEED ?? Date.now() % 1_000_000);
+  console.info(`seed ${seed}`);
+  const random = seededRandom(seed);
+  const dataDir = await mkdtemp(join(tmpdir(), 'touchstone-kill-'));
+  let platform: TestPlatform | undefined;
+  onTestFinished(async () => {
+    await platform?.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  });
+
+  const acknowledged = new Set<number>();
+  let sent = 0;
+  for (let round = 0; round <= rounds; round++) {
+    platform = await startTestPlatform({ mode: 'one-process', dataDir });
+    await platform.ready();
+    const key = (await readFile(join(dataDir, 'admin-key'), 'utf8')).trim();
+    const call = (method: string, path: string, body?: object) =>
+      fetch(`${platform!.url}/v1/collections/notes${path}`, {
+        method,
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: body && JSON.stringify(body),
+      });
+    if (round === 0) expect((await call('PUT', '', { spaces: ['text'] })).status).toBe(200);
+
+    // Every batch has a filterable number, so that it can be found whole, and without embedding all of it again.
+    for (let batch = 0; batch < sent; batch++) {
+      const answer = await call('POST', '/search', { query: { text: 'note' }, limit: 100, filter: { all: [{ field: 'batch', equals: batch }] } });
+      const { hits } = (await answer.json()) as { hits: { id: string }[] };
+      if (acknowledged.has(batch)) expect.soft(hits, `acknowledged batch ${batch} in round ${round}`).toHaveLength(batchSize);
+      else expect.soft([0, batchSize], `batch ${batch} in round ${round}`).toContain(hits.length);
+      for (const { id } of hits.slice(0, 1)) expect.soft((await call('GET', `/items/${id}`)).status).toBe(200);
+    }
+    if (round === rounds) break;
+
+    const killed = delay(30 + random() * 400).then(() => platform!.processes[0].stop('SIGKILL'));
+    let isAlive = true;
+    void killed.then(() => (isAlive = false));
+    while (isAlive) {
+      const batch = sent++;
+      const items = Array.from({ length: batchSize }, (_, index) => ({ id: `b${batch}-${index}`, title: `note ${batch} ${index}`, attributes: { batch } }));
+      const answer = await call('POST', '/items:upsert', { items }).catch(() => undefined);
+      if (answer?.status === 200 && (await answer.json().catch(() => undefined))) acknowledged.add(batch);
+    }
+    await killed;
+  }
+  console.info(`${acknowledged.size} of ${sent} batches were acknowledged`);
+  expect(acknowledged.size).toBeGreaterThan(0);
+  expect(acknowledged.size).toBeLessThan(sent);
+});
