@@ -5,8 +5,8 @@ import { ContractServer, PassErrors, Problem, Reason } from '@touchstone/contrac
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
-import { LocalTransport } from '@touchstone/messaging';
-import { connectModels } from '@touchstone/models';
+import { LocalTransport, MessagingHealth } from '@touchstone/messaging';
+import type { Models } from '@touchstone/models';
 import { Database, DatabaseUnavailable } from '@touchstone/persistence';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
 import { nestLogger } from '@touchstone/runtime/logging';
@@ -20,8 +20,8 @@ export const retrievalContracts = [CollectionService, ItemService, SearchService
 
 export interface RetrievalOptions {
   readonly database: { readonly url: string; readonly systemUrl: string };
-  /** Where the models answer, and the folder with their tokenisers. */
-  readonly models: { readonly url: string; readonly repository: string };
+  /** Who made them closes them. */
+  readonly models: Models;
   readonly verifier: CallerTokenVerifier;
   /** `host:port` or `unix:path` for gRPC; without it the service is called in process only. */
   readonly listen?: string;
@@ -33,8 +33,7 @@ export interface RunningRetrieval extends Running {
   readonly server: ContractServer;
 }
 
-export async function start({ database, models: modelOptions, verifier, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
-  const models = connectModels(modelOptions);
+export async function start({ database, models, verifier, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
   const scanner = await Scanner.start({ workers: scanWorkers });
   const server = new ContractServer({ services: retrievalContracts, verifier, listen, problemOf });
   const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner }), new FastifyAdapter(), {
@@ -50,27 +49,28 @@ export async function start({ database, models: modelOptions, verifier, listen, 
   return {
     server,
     async health(): Promise<Health[]> {
-      return [await databaseHealth(app.get(Database)), app.get(CollectionViews).health(), ...(await modelsHealth())];
+      return [...(await databaseHealth()), app.get(CollectionViews).health(), ...(await modelsHealth())];
     },
     async stop() {
       await app.close();
       await scanner.close();
-      await models.close();
     },
   };
+
+  /** The events are watched where their tables are. */
+  async function databaseHealth(): Promise<Health[]> {
+    const part = 'retrieval database';
+    try {
+      await app.get(Database).check();
+      return [{ part, isReady: true }, ...(await app.get(MessagingHealth).health())];
+    } catch (error) {
+      return [{ part, isReady: false, detail: (error as Error).message }];
+    }
+  }
 
   async function modelsHealth(): Promise<Health[]> {
     const readiness = await models.ready();
     return readiness.map(({ name, isReady, reason }) => ({ part: `model ${name}`, isReady, ...(reason ? { detail: reason } : {}) }));
-  }
-}
-
-async function databaseHealth(database: Database): Promise<Health> {
-  try {
-    await database.check();
-    return { part: 'retrieval database', isReady: true };
-  } catch (error) {
-    return { part: 'retrieval database', isReady: false, detail: (error as Error).message };
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Channel, GrpcChannel, LocalChannel } from '@touchstone/contracts';
+import { connectModels, type Models } from '@touchstone/models';
 import { migrate } from '@touchstone/persistence';
 import { retrievalContracts, start as startRetrieval } from '@touchstone/retrieval';
 import { start as startGateway } from '@touchstone/gateway';
@@ -95,10 +96,12 @@ export async function startPlatform(configuration: Configuration, names: readonl
     return (name) => configuration.databases[name]!;
   }
 
-  async function models(): Promise<{ url: string; repository: string }> {
+  async function models(): Promise<Models> {
     const host = await ModelHost.start({ modelsDir: configuration.modelsDir, url: configuration.modelsUrl });
     running.push(host);
-    return { url: host.url, repository: host.repository };
+    const connected = connectModels({ url: host.url, repository: host.repository });
+    running.push({ health: async () => [], stop: () => connected.close() });
+    return connected;
   }
 }
 

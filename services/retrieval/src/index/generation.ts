@@ -94,12 +94,8 @@ export class Generation {
   /** The live rows, ascending, of the items that match. */
   liveRows(space: SpaceRows, filter: Filter): Uint32Array {
     const ordinals = this.postings.matching(filter);
-    const list = new Uint32List(ordinals.length);
-    for (let index = 0; index < ordinals.length; index++) {
-      const ordinal = ordinals[index];
-      if (this.#lives.at(ordinal) === 1) space.pushRows(ordinal, list);
-    }
-    return list.view();
+    const lives = this.#lives.view();
+    return space.rowsOf(this.#dead === 0 ? ordinals : ordinals.filter((ordinal) => lives[ordinal] === 1));
   }
 
   /** Keeps the blocks until `release`. */

@@ -43,14 +43,17 @@ it.each(shapes)('bounds the inner product from above: %s', (_, draw) => {
       const x = quantised(row);
       let exact = 0;
       let product = 0;
+      let coarse = 0;
       for (let i = 0; i < dimension; i++) {
         exact += query[i] * row[i];
         product += (128 * planes[i] + planes[x.values.length + i] - 8192) * x.values[i];
+        coarse += (128 * planes[i] + 63.5 - 8192) * x.values[i];
       }
       const approximate = q.scale * x.scale * product;
       const slack = q.norm * x.residual + q.error * x.norm;
       expect(approximate + slack, `seed ${seed}, dimension ${dimension}, round ${round}`).toBeGreaterThanOrEqual(exact);
       expect(approximate - slack).toBeLessThanOrEqual(exact);
+      expect(q.scale * x.scale * coarse + q.norm * x.residual + q.coarseError * x.norm).toBeGreaterThanOrEqual(exact);
     }
   }
 });

@@ -13,7 +13,9 @@
  *
  *     ⟨q, x⟩ ≤ b(x) := ⟨q′, x′⟩ + ‖q‖·r + e·n.
  *
- * r, n and e are rounded up, and e and r carry the rounding errors of the float64 sums on both sides.
+ * r, n and e are rounded up, and e and r carry the rounding errors of the float64 sums on both sides. With 63.5 for each l
+ * the same holds when e grows to c = e + t·‖l − 63.5‖, about 0.014: most rows are ruled out by h alone, and l is read for the
+ * few whose coarse bound is among the best.
  *
  * **Certificate.** The threads keep the k′ rows with the highest b and report the smallest b kept, m; each row left out has
  * ⟨q, x⟩ ≤ b(x) ≤ m. The kept rows are scored with their float32 vectors. If the k-th best distinct item scores above m, or no
@@ -60,10 +62,11 @@ export function quantiseRow(vector: Float32Array, values: Int8Array): QuantisedR
 export interface QuantisedQuery {
   /** High and low 7 bits, each plane paddedWidth long. */
   readonly planes: Uint8Array;
-  /** t, ‖q‖ and e. */
+  /** t, ‖q‖, e and c. */
   readonly scale: number;
   readonly norm: number;
   readonly error: number;
+  readonly coarseError: number;
 }
 
 export function quantiseQuery(vector: Float32Array): QuantisedQuery {
@@ -76,6 +79,7 @@ export function quantiseQuery(vector: Float32Array): QuantisedQuery {
   const scale = largest / 8191;
   let lost = 0;
   let squares = 0;
+  let lows = 0;
   for (let i = 0; i < dimension; i++) {
     const value = Math.round(vector[i] / scale);
     const difference = vector[i] - scale * value;
@@ -83,10 +87,12 @@ export function quantiseQuery(vector: Float32Array): QuantisedQuery {
     planes[width + i] = (value + 8192) & 127;
     lost += difference * difference;
     squares += vector[i] * vector[i];
+    lows += (planes[width + i] - 63.5) ** 2;
   }
   const norm = Math.sqrt(squares) * (1 + 1e-12);
   const rounding = norm * (dimension + 16) * 2 ** -50;
-  return { planes, scale, norm, error: Math.sqrt(lost) * (1 + 1e-12) + rounding };
+  const error = Math.sqrt(lost) * (1 + 1e-12) + rounding;
+  return { planes, scale, norm, error, coarseError: error + scale * Math.sqrt(lows) * (1 + 1e-12) };
 }
 
 /** A float32 that is at least `value`, with more to spare than float64 sums lose. */

@@ -23,7 +23,7 @@ export interface Kept {
   readonly leftOut: number;
 }
 
-const jobBytes = 64;
+const jobBytes = 80;
 const keptBytes = 16;
 const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
 
@@ -73,6 +73,7 @@ export class ScanJobs {
       float64[(word >>> 1) + 5] = query.scale;
       float64[(word >>> 1) + 6] = query.norm;
       float64[(word >>> 1) + 7] = query.error;
+      float64[(word >>> 1) + 8] = query.coarseError;
     }
   }
 
@@ -80,24 +81,30 @@ export class ScanJobs {
     return this.#address + slice * jobBytes;
   }
 
-  /** Reads the result, once every slice is done. */
+  /** Reads the result, once every slice is done: merges the slices, each of which is sorted. */
   kept(): Kept {
     const { uint32, float64 } = this.arena;
-    const all: { row: number; bound: number }[] = [];
     let leftOut = -Infinity;
+    const heads: { at: number; end: number }[] = [];
     for (let slice = 0; slice < this.slices; slice++) {
       const job = this.addressOf(slice) >>> 2;
-      const length = uint32[job + 6] - uint32[job + 5];
       const count = uint32[job + 9];
-      const first = this.#kept + slice * this.#capacity * keptBytes;
-      for (let index = 0; index < count; index++) {
-        const at = first + index * keptBytes;
-        all.push({ bound: float64[at >>> 3], row: uint32[(at >>> 2) + 2] });
-      }
-      if (count === this.#capacity && count < length) leftOut = Math.max(leftOut, float64[first >>> 3]);
+      const at = this.#kept + slice * this.#capacity * keptBytes;
+      const end = at + count * keptBytes;
+      heads.push({ at, end });
+      if (count === this.#capacity && count < uint32[job + 6] - uint32[job + 5]) leftOut = Math.max(leftOut, float64[(end - keptBytes) >>> 3]);
     }
-    all.sort((a, b) => b.bound - a.bound);
-    return { rows: Uint32Array.from(all, ({ row }) => row), bounds: Float64Array.from(all, ({ bound }) => bound), leftOut };
+    const total = heads.reduce((sum, { at, end }) => sum + (end - at) / keptBytes, 0);
+    const rows = new Uint32Array(total);
+    const bounds = new Float64Array(total);
+    for (let index = 0; index < total; index++) {
+      let best: (typeof heads)[number] | undefined;
+      for (const head of heads) if (head.at < head.end && !(best && float64[best.at >>> 3] >= float64[head.at >>> 3])) best = head;
+      bounds[index] = float64[best!.at >>> 3];
+      rows[index] = uint32[(best!.at >>> 2) + 2];
+      best!.at += keptBytes;
+    }
+    return { rows, bounds, leftOut };
   }
 
   free(): void {

@@ -3,8 +3,8 @@ import { Arena } from './arena.ts';
 import { type Kept, type Scan, ScanJobs } from './scan-job.ts';
 import { ScanThread } from './scan-thread.ts';
 
-/** Rows × bytes that one thread scans sooner than two could be woken and joined. */
-const sliceBytes = 1 << 20;
+/** Bytes of rows that one thread scans as soon as two threads could be woken, would scan and be joined: about 0.15 ms. */
+const sliceBytes = 6 << 20;
 
 /** The scanning threads with the memory they share. One for a process, shared by all its collections. */
 export class Scanner {

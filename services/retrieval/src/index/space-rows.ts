@@ -21,6 +21,8 @@ export class SpaceRows {
   /** The first row of each item; its rows end where the next item's begin. */
   readonly #firstRows = new Uint32List();
   #dead = 0;
+  /** Every item before the last has exactly one row. */
+  #isOneToOne = true;
 
   constructor(
     private readonly arena: Arena,
@@ -51,6 +53,7 @@ export class SpaceRows {
 
   /** Opens the next item; the rows added until the next call are its rows. */
   open(): void {
+    this.#isOneToOne &&= this.length === this.#firstRows.length;
     this.#firstRows.push(this.length);
   }
 
@@ -89,10 +92,17 @@ export class SpaceRows {
     return ordinal + 1 < this.#firstRows.length ? this.#firstRows.at(ordinal + 1) : this.length;
   }
 
-  /** Appends the item's rows to `list`. */
-  pushRows(ordinal: number, list: Uint32List): void {
-    const end = this.endRow(ordinal);
-    for (let row = this.firstRow(ordinal); row < end; row++) list.push(row);
+  /** The rows of the items, in the order of the ordinals. */
+  rowsOf(ordinals: Uint32Array): Uint32Array {
+    if (this.#isOneToOne && this.length === this.#firstRows.length) return ordinals; // each row has the ordinal of its item
+    const firstRows = this.#firstRows.view();
+    const list = new Uint32List(ordinals.length);
+    for (let index = 0; index < ordinals.length; index++) {
+      const ordinal = ordinals[index];
+      const end = ordinal + 1 < firstRows.length ? firstRows[ordinal + 1] : this.length;
+      for (let row = firstRows[ordinal]; row < end; row++) list.push(row);
+    }
+    return list.view();
   }
 
   /** The item that a row belongs to. */

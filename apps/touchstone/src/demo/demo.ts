@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { ConfigurationError, readEnvironment } from '@touchstone/runtime/config';
+import { z } from 'zod';
+import { readConfiguration } from '../configuration.ts';
+import { UsageError } from '../usage-error.ts';
+import { type Loaded, collection, loadPictures, loadTexts } from './load-sample.ts';
+import { type Recall, recallOfOutlines, recallOfPairs } from './measure.ts';
+import { OpenmojiPackage } from './openmoji.ts';
+import { RestClient } from './rest-client.ts';
+import { type Caller, keyIn, runSearch, sampleSearches } from './searches.ts';
+import { waitUntilReady } from './wait-until-ready.ts';
+
+const variables = {
+  TOUCHSTONE_URL: z.url({ protocol: /^https?$/ }).optional(),
+  TOUCHSTONE_KEY: z.string().optional(),
+};
+
+/** `demo [--measure]`: loads the sample collection into a running platform, over its public API, and searches it. */
+export async function demo(words: readonly string[]): Promise<number> {
+  const unknown = words.find((word) => word !== '--measure');
+  if (unknown) throw new UsageError(`there is no option ${unknown}; expected nothing or --measure, which also prints recall`);
+  const openmoji = OpenmojiPackage.find();
+  const { url, key, keyWords, folder } = await caller();
+  const client = new RestClient({ url, key });
+
+  await waitUntilReady({ readiness: () => client.readiness(), onWaiting: (what) => say(`waiting for ${url}: ${what}`), wait: setTimeout });
+  await client.send('PUT', `/v1/collections/${collection}`, { spaces: ['text', 'image'] });
+  report('texts', await loadTexts(client, progress('texts')));
+  report('pictures', await loadPictures(client, openmoji, progress('pictures')));
+  say('The pictures are drawings of OpenMoji (openmoji.org, CC BY-SA 4.0).');
+
+  for (const search of await sampleSearches(openmoji, folder)) {
+    const { command, answer } = await runSearch(client, { url, keyWords }, search);
+    say(`\n# ${search.words}\n${command}\n\n${answer}`);
+  }
+
+  if (words.includes('--measure')) {
+    say('');
+    say(inWords('the same thought in other words', await recallOfPairs(client)));
+    say(inWords('a coloured drawing by its outlines', await recallOfOutlines(client, openmoji)));
+  }
+  return 0;
+}
+
+/** Where the platform is, with which key, and the folder for the demo's files. */
+async function caller(): Promise<Caller & { key: string; folder: string }> {
+  const { port, dataDir } = readConfiguration();
+  const { TOUCHSTONE_URL: named, TOUCHSTONE_KEY: key } = readEnvironment(variables);
+  const url = (named ?? `http://127.0.0.1:${port}`).replace(/\/+$/, '');
+  const folder = join(dataDir, 'demo');
+  if (key) return { url, key, keyWords: '$TOUCHSTONE_KEY', folder };
+
+  const file = join(dataDir, 'admin-key');
+  try {
+    return { url, key: (await readFile(file, 'utf8')).trim(), keyWords: keyIn(file), folder };
+  } catch (error) {
+    throw new ConfigurationError(
+      `There is no key: ${file} cannot be read and TOUCHSTONE_KEY is not set. \`npm start\` writes the file on its first start; ` +
+        'for a platform elsewhere, make a key there with `touchstone keys create --tenant NAME --scope retrieval:read --scope retrieval:write`.',
+      { cause: error },
+    );
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** A line that counts up on a terminal, and nothing anywhere else. */
+function progress(what: string): (done: number, of: number) => void {
+  return (done, of) => {
+    if (process.stderr.isTTY) process.stderr.write(done < of ? `\r${what}: ${done} of ${of}` : '\r\u001B[K');
+  };
+}
+
+function report(what: string, { count, upserted, unchanged, seconds }: Loaded): void {
+  const rate = (count / seconds).toFixed(count / seconds < 10 ? 1 : 0);
+  say(`${count} ${what} in ${seconds.toFixed(1)} s (${rate} a second): ${upserted} written, ${unchanged} unchanged`);
+}
+
+function inWords(what: string, { queries, at1, at5 }: Recall): string {
+  return `${what}: recall@1 ${at1.toFixed(3)}, recall@5 ${at5.toFixed(3)} over ${queries} queries`;
+}

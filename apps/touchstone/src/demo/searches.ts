@@ -1,0 +1,72 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { contentOf, curlCommand } from './curl.ts';
+import { collection } from './load-sample.ts';
+import { OpenmojiPackage, samplePictures } from './openmoji.ts';
+import type { RestClient } from './rest-client.ts';
+
+export interface SearchAnswer {
+  readonly hits: readonly { readonly id: string; readonly score: number; readonly space: string; readonly part: number }[];
+}
+
+/** A search to show: what it asks in words, the request, and the file where its body lies when it is long. */
+export interface SampleSearch {
+  readonly words: string;
+  readonly request: object;
+  readonly file?: string;
+}
+
+const drawing = 'honeybee';
+
+/** The three searches of the demo. The picture and the body that carries it are written to `folder`. */
+export async function sampleSearches(openmoji: OpenmojiPackage, folder: string): Promise<SampleSearch[]> {
+  const { hexcode } = samplePictures(await openmoji.catalogue()).find(({ id }) => id === drawing)!;
+  const outlines = await openmoji.png(hexcode, 'black');
+  const picture = join(folder, `${drawing}-outlines.png`);
+  const byPicture = { query: { image: { base64: outlines.toString('base64') } }, limit: 3 };
+  const file = join(folder, 'search-by-picture.json');
+  await mkdir(folder, { recursive: true });
+  await writeFile(picture, outlines);
+  await writeFile(file, `${JSON.stringify(byPicture)}\n`);
+
+  return [
+    { words: 'By text', request: { query: { text: 'something to eat at breakfast' }, limit: 5 } },
+    { words: `By picture: ${shown(picture)}, only outlines, while the collection has it in colour`, request: byPicture, file },
+    {
+      words: 'By item, with a filter: pictures that go with a text about a cat on the sofa',
+      request: {
+        query: { itemId: 'a-cat-that-scratches-the-sofa' },
+        filter: { all: [{ field: 'group', equals: 'animals-nature' }] },
+        limit: 5,
+      },
+    },
+  ];
+}
+
+/** The command that does the search, and what the platform answers to it now. */
+export async function runSearch(client: RestClient, { url, keyWords }: Caller, { request, file }: SampleSearch): Promise<{ command: string; answer: string }> {
+  const path = `/v1/collections/${collection}/search`;
+  const body = file ? { file: shown(file) } : JSON.stringify(request);
+  const { hits } = await client.send<SearchAnswer>('POST', path, request);
+  return {
+    command: curlCommand({ url: `${url}${path}`, keyWords, body }),
+    answer: `{"hits":[\n${hits.map((hit) => `  ${JSON.stringify(hit)}`).join(',\n')}\n]}`,
+  };
+}
+
+/** Where a platform is and how a shell says its key. */
+export interface Caller {
+  readonly url: string;
+  readonly keyWords: string;
+}
+
+/** How a shell in this folder finds the file that holds the key. */
+export function keyIn(file: string): string {
+  return contentOf(shown(file));
+}
+
+/** The shorter way to a file: from this folder when it lies below, else from the root. */
+function shown(file: string): string {
+  const way = relative(process.cwd(), file);
+  return way.startsWith('..') ? file : way;
+}
