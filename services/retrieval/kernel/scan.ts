@@ -22,7 +22,9 @@ class Job {
   count: u32;
   scale: f64;
   norm: f64;
+  /** Of the query as both planes have it, and as the high plane alone has it. */
   error: f64;
+  coarseError: f64;
 }
 
 /** A stored row; its values follow at once. */
@@ -54,33 +56,53 @@ function kept(job: Job, index: u32): Kept {
   return changetype<Kept>(job.kept + index * offsetof<Kept>());
 }
 
-/** Keeps the row if its bound is among the best: a heap with the smallest on top, which is the threshold once it is full. */
+// @ts-ignore: decorator
+@inline
+function put(job: Job, index: u32, row: u32, bound: f64): void {
+  kept(job, index).bound = bound;
+  kept(job, index).row = row;
+}
+
+/** Puts the row where it belongs on the way from the top of the heap of the first `count` down. */
+function sink(job: Job, count: u32, row: u32, bound: f64): void {
+  let hole: u32 = 0;
+  while (true) {
+    let child: u32 = 2 * hole + 1;
+    if (child >= count) break;
+    if (child + 1 < count && kept(job, child + 1).bound < kept(job, child).bound) child++;
+    if (kept(job, child).bound >= bound) break;
+    put(job, hole, kept(job, child).row, kept(job, child).bound);
+    hole = child;
+  }
+  put(job, hole, row, bound);
+}
+
+/** Keeps a row that is among the best: a heap with the smallest on top, which is the threshold once it is full. */
 function keep(job: Job, row: u32, bound: f64): void {
-  let hole: u32;
   if (job.count < job.capacity) {
-    hole = job.count++;
+    let hole = job.count++;
     while (hole > 0) {
       const parent = (hole - 1) >> 1;
       if (kept(job, parent).bound <= bound) break;
-      kept(job, hole).bound = kept(job, parent).bound;
-      kept(job, hole).row = kept(job, parent).row;
+      put(job, hole, kept(job, parent).row, kept(job, parent).bound);
       hole = parent;
     }
+    put(job, hole, row, bound);
   } else {
-    hole = 0;
-    while (true) {
-      let child: u32 = 2 * hole + 1;
-      if (child >= job.count) break;
-      if (child + 1 < job.count && kept(job, child + 1).bound < kept(job, child).bound) child++;
-      if (kept(job, child).bound >= bound) break;
-      kept(job, hole).bound = kept(job, child).bound;
-      kept(job, hole).row = kept(job, child).row;
-      hole = child;
-    }
+    sink(job, job.count, row, bound);
   }
-  kept(job, hole).bound = bound;
-  kept(job, hole).row = row;
   if (job.count == job.capacity) threshold = kept(job, 0).bound;
+}
+
+/** Turns the heap into a list, best first: the smallest goes to the end, again and again. */
+function sort(job: Job): void {
+  for (let last = job.count; last > 1; ) {
+    last--;
+    const row = kept(job, last).row;
+    const bound = kept(job, last).bound;
+    put(job, last, kept(job, 0).row, kept(job, 0).bound);
+    sink(job, last, row, bound);
+  }
 }
 
 // @ts-ignore: decorator
@@ -92,17 +114,37 @@ function sumLanes(a: v128): i32 {
 
 // @ts-ignore: decorator
 @inline
-function offer(job: Job, row: u32, address: usize, high: v128, low: v128): void {
-  const stored = changetype<Row>(address);
-  const product = 128.0 * f64(sumLanes(high)) + f64(sumLanes(low)) - 8192.0 * f64(stored.sum);
-  const bound = f64(stored.scale) * job.scale * product + job.norm * f64(stored.residual) + job.error * f64(stored.norm);
-  if (bound > threshold) keep(job, row, bound);
+function dot(values: v128, query: v128, sum: v128): v128 {
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(values, query, sum);
 }
 
 // @ts-ignore: decorator
 @inline
-function dot(values: v128, query: v128, sum: v128): v128 {
-  return i32x4.relaxed_dot_i8x16_i7x16_add_s(values, query, sum);
+function bound(job: Job, stored: Row, product: f64, error: f64): f64 {
+  return f64(stored.scale) * job.scale * product + job.norm * f64(stored.residual) + error * f64(stored.norm);
+}
+
+/** Bounds the row by both planes, and keeps it if that is among the best. */
+function refine(job: Job, row: u32, address: usize, high: i32): void {
+  const low = job.query + <usize>job.width;
+  let sum = i32x4.splat(0);
+  for (let at: usize = 0; at < <usize>job.width; at += 16) {
+    sum = dot(v128.load(address + at, HEADER), v128.load(low + at), sum);
+  }
+  const stored = changetype<Row>(address);
+  const product = 128.0 * f64(high) + f64(sumLanes(sum)) - 8192.0 * f64(stored.sum);
+  const refined = bound(job, stored, product, job.error);
+  if (refined > threshold) keep(job, row, refined);
+}
+
+/** Most rows are ruled out by the high plane alone, with 63.5 for each low byte. */
+// @ts-ignore: decorator
+@inline
+function offer(job: Job, row: u32, address: usize, high: v128): void {
+  const stored = changetype<Row>(address);
+  const sum = sumLanes(high);
+  const product = 128.0 * f64(sum) - 8128.5 * f64(stored.sum);
+  if (bound(job, stored, product, job.coarseError) > threshold) refine(job, row, address, sum);
 }
 
 // @ts-ignore: decorator
@@ -110,43 +152,29 @@ function dot(values: v128, query: v128, sum: v128): v128 {
 function one(job: Job, row: u32, address: usize): void {
   const query = job.query;
   const width: usize = job.width;
-  let high = i32x4.splat(0), low = high;
-  for (let at: usize = 0; at < width; at += 16) {
-    const values = v128.load(address + at, HEADER);
-    high = dot(values, v128.load(query + at), high);
-    low = dot(values, v128.load(query + width + at), low);
-  }
-  offer(job, row, address, high, low);
+  let sum = i32x4.splat(0);
+  for (let at: usize = 0; at < width; at += 16) sum = dot(v128.load(address + at, HEADER), v128.load(query + at), sum);
+  offer(job, row, address, sum);
 }
 
-/** Four rows at a time: eight independent sums hide the latency of the dot product. */
+/** Four rows at a time: independent sums hide the latency of the dot product. */
 // @ts-ignore: decorator
 @inline
 function four(job: Job, rowA: u32, a: usize, rowB: u32, b: usize, rowC: u32, c: usize, rowD: u32, d: usize): void {
   const query = job.query;
   const width: usize = job.width;
-  let highA = i32x4.splat(0), highB = highA, highC = highA, highD = highA;
-  let lowA = highA, lowB = highA, lowC = highA, lowD = highA;
+  let sumA = i32x4.splat(0), sumB = sumA, sumC = sumA, sumD = sumA;
   for (let at: usize = 0; at < width; at += 16) {
     const high = v128.load(query + at);
-    const low = v128.load(query + width + at);
-    let values = v128.load(a + at, HEADER);
-    highA = dot(values, high, highA);
-    lowA = dot(values, low, lowA);
-    values = v128.load(b + at, HEADER);
-    highB = dot(values, high, highB);
-    lowB = dot(values, low, lowB);
-    values = v128.load(c + at, HEADER);
-    highC = dot(values, high, highC);
-    lowC = dot(values, low, lowC);
-    values = v128.load(d + at, HEADER);
-    highD = dot(values, high, highD);
-    lowD = dot(values, low, lowD);
+    sumA = dot(v128.load(a + at, HEADER), high, sumA);
+    sumB = dot(v128.load(b + at, HEADER), high, sumB);
+    sumC = dot(v128.load(c + at, HEADER), high, sumC);
+    sumD = dot(v128.load(d + at, HEADER), high, sumD);
   }
-  offer(job, rowA, a, highA, lowA);
-  offer(job, rowB, b, highB, lowB);
-  offer(job, rowC, c, highC, lowC);
-  offer(job, rowD, d, highD, lowD);
+  offer(job, rowA, a, sumA);
+  offer(job, rowB, b, sumB);
+  offer(job, rowC, c, sumC);
+  offer(job, rowD, d, sumD);
 }
 
 // @ts-ignore: decorator
@@ -178,7 +206,7 @@ function scanList(job: Job, stride: usize): void {
   for (; at < end; at += 4) one(job, load<u32>(at), addressOf(job, load<u32>(at), stride));
 }
 
-/** Leaves the `capacity` rows with the highest upper bounds of the slice in `kept`, as a heap. */
+/** Leaves the `capacity` rows with the highest upper bounds of the slice in `kept`, best first. */
 export function scan(address: usize): void {
   const job = changetype<Job>(address);
   const stride: usize = HEADER + <usize>job.width;
@@ -186,4 +214,5 @@ export function scan(address: usize): void {
   threshold = -Infinity;
   if (job.list == 0) scanAll(job, stride);
   else scanList(job, stride);
+  sort(job);
 }
