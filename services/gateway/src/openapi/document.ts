@@ -81,8 +81,17 @@ function success({ method }: Route, schemas: Schemas): object {
   const schema = schemas.message(method.output, 'answer');
   const description = commentOf(method.output);
   if (method.methodKind === 'unary') return { description, content: { 'application/json': { schema } } };
-  const events = 'Server-sent events; `data` of each is the message in JSON. `event: problem` ends a stream that fails.';
-  return { description: `${description} ${events}`, content: { 'text/event-stream': { schema: { type: 'string' }, 'x-event-data': schema } } };
+  const event = {
+    type: 'object',
+    description: 'A server-sent event. `problem` ends a stream that fails; its data is a Problem.',
+    properties: {
+      event: { type: 'string', enum: [...(method.output.oneofs[0]?.fields.map(({ jsonName }) => jsonName) ?? []), 'problem'] },
+      id: { type: 'string', description: 'Position in the stream.' },
+      data: { type: 'string', contentMediaType: 'application/json', contentSchema: { anyOf: [schema, { $ref: '#/components/schemas/Problem' }] } },
+    },
+    required: ['data'],
+  };
+  return { description, content: { 'text/event-stream': { schema: event } } };
 }
 
 function bothWays(routes: readonly Route[]): Set<DescMessage> {

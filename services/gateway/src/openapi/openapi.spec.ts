@@ -67,7 +67,10 @@ describe('what the document says', () => {
 
   it('describes streams, their events and the problems', () => {
     const { responses } = paths['/v1/echoes/{id}:watch'].get;
-    expect(responses[200].content['text/event-stream']['x-event-data']).toEqual({ $ref: '#/components/schemas/EchoEvent' });
+    expect(responses[200].content['text/event-stream'].schema.properties).toMatchObject({
+      event: { enum: ['note', 'finished', 'problem'] },
+      data: { contentSchema: { anyOf: [{ $ref: '#/components/schemas/EchoEvent' }, { $ref: '#/components/schemas/Problem' }] } },
+    });
     expect(components.schemas.EchoEvent.oneOf).toHaveLength(3); // one of two, or none
     expect(Object.keys(responses)).toEqual(expect.arrayContaining(['400', '401', '403', '404', '500', '503', '504']));
     expect(Object.keys(responses)).not.toContain('415');

@@ -18,7 +18,11 @@ export class Schemas {
   /** A message, by reference. @param omitted fields that stand in the path. @param suffix tells its name from the whole message's. */
   message(message: DescMessage, direction: Direction, omitted: readonly DescField[] = [], suffix = ''): JsonSchema {
     const wellKnown = wellKnownSchemas[message.typeName];
-    if (wellKnown) return wellKnown;
+    if (wellKnown) {
+      if (direction === 'answer') return wellKnown;
+      if (message.typeName !== 'google.protobuf.Timestamp') this.components.FreeValue = freeValue;
+      return { ...wellKnown, ...freeKeywords[message.typeName] };
+    }
     const name = `${message.name}${direction === 'request' && this.bothWays.has(message) ? 'Input' : ''}${suffix}`;
     const identity = `${message.typeName} ${direction} ${omitted.map((field) => field.name).join(' ')}`;
     if (!this.components[name]) {
@@ -74,7 +78,7 @@ function scalarWithRules(type: ScalarType, direction: Direction, keywords: JsonS
   const { minimum, maximum, ...answered } = scalarSchema(type); // in an answer the format says as much
   const schema: JsonSchema = { ...answered, ...(direction === 'request' && minimum !== undefined ? { minimum, maximum } : {}), ...keywords };
   const isFreeText = type === ScalarType.STRING && direction === 'request' && !schema.pattern && !schema.enum && !schema.const;
-  return isFreeText ? { ...schema, pattern: '^[^\\u0000]*$' } : schema;
+  return isFreeText ? { ...schema, pattern: freeText } : schema;
 }
 
 /** In requests: what would break a rule by being absent. An optional field that is absent is not checked. */
@@ -132,6 +136,19 @@ const wellKnownSchemas: Record<string, JsonSchema | undefined> = {
   'google.protobuf.Value': {},
   'google.protobuf.ListValue': { type: 'array', items: {} },
   'google.protobuf.Timestamp': { type: 'string', format: 'date-time' },
+};
+
+/** PostgreSQL stores no U+0000, so the gateway takes none. */
+const freeText = '^[^\\u0000]*$';
+
+/** Any JSON that the gateway takes: keywords for strings, lists and objects say nothing about other types. */
+const free = { $ref: '#/components/schemas/FreeValue' };
+const objects = { propertyNames: { pattern: freeText, not: { const: '__proto__' } }, additionalProperties: free };
+const freeValue: JsonSchema = { description: 'Any JSON, nested at most 32 levels deep.', pattern: freeText, items: free, ...objects };
+const freeKeywords: Record<string, JsonSchema | undefined> = {
+  'google.protobuf.Struct': objects,
+  'google.protobuf.Value': free,
+  'google.protobuf.ListValue': { items: free },
 };
 
 /** The comment above a declaration, its lines joined. */

@@ -22,7 +22,7 @@ export class EchoController implements Implementation<typeof EchoService> {
   }
 
   async countEcho({ note }: CountEchoRequest): Promise<Result<typeof NoteSchema>> {
-    return { ...note!, count: note!.count + 1 };
+    return { ...note!, count: Math.min(note!.count + 1, 2 ** 31 - 1) };
   }
 
   async *watchEcho({ id, events, failAt }: WatchEchoRequest, { signal }: Call): AsyncIterable<Result<typeof EchoEventSchema>> {

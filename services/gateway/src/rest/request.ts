@@ -92,8 +92,9 @@ function valueAt(json: JsonObject, { fields }: Parameter): unknown {
 function put(json: JsonObject, { fields }: Parameter, value: unknown): void {
   let at = json;
   for (const { jsonName } of fields.slice(0, -1)) {
-    const inner = (at[jsonName] ??= {});
-    if (!isObject(inner)) return; // the check refuses what stands here
+    if (!Object.hasOwn(at, jsonName)) at[jsonName] = {};
+    const inner = at[jsonName];
+    if (!isObject(inner)) return; // the check refuses what stands here, null too
     at = inner;
   }
   at[fields.at(-1)!.jsonName] = value;

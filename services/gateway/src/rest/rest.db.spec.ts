@@ -144,6 +144,10 @@ describe('bad input has a 400 that says where', () => {
     expect((await post('/v1/echoes/n-1:count', { id: 'n-2' }).expect(400)).body.violations).toMatchObject([{ pointer: '/id' }]);
   });
 
+  it('null for a body that is a field', async () => {
+    expect((await post('/v1/echoes/n-1:count', 'null').expect(400)).body.violations).toMatchObject([{ pointer: '', detail: 'expected an object, got null' }]);
+  });
+
   it('a broken percent sign', async () => {
     const answer = await get('/v1/echoes/%zz').expect(400).expect('Content-Type', 'application/problem+json');
     expect(answer.body.type).toBe('/problems/invalid-request');
