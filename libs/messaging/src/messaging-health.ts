@@ -13,16 +13,26 @@ export class MessagingHealth {
 
   /** Parts `outbox` (age of the oldest event) and `dead-letters` (how many; they need a person, but stop no request). */
   async health(): Promise<readonly Health[]> {
-    const [{ age, count }] = await this.database.systemTransaction((transaction) =>
+    try {
+      const { age, count } = await this.#read();
+      return [
+        { part: 'outbox', isReady: age <= longestWaitMs, detail: age === 0 ? undefined : `The oldest event has waited for ${Math.round(age / 1_000)} s.` },
+        { part: 'dead-letters', isReady: true, detail: count === 0 ? undefined : `${count} dead letters: their keys are parked until they are replayed.` },
+      ];
+    } catch (error) {
+      return [{ part: 'outbox', isReady: false, detail: (error as Error).message }];
+    }
+  }
+
+  /** Milliseconds that the oldest event has waited, 0 when there is none; number of dead letters. */
+  async #read(): Promise<{ age: number; count: number }> {
+    const [row] = await this.database.systemTransaction((transaction) =>
       transaction.query(
-        `select (select extract(epoch from now() - min(created_at)) * 1000 from ${this.service}.outbox)::double precision as age,
+        `select coalesce((select extract(epoch from now() - min(created_at)) * 1000 from ${this.service}.outbox), 0)::double precision as age,
                 (select count(*)::integer from ${this.service}.dead_letter where consumer = $1) as count`,
         [this.service],
       ),
     );
-    return [
-      { part: 'outbox', isReady: (age ?? 0) <= longestWaitMs, detail: age === null ? undefined : `The oldest event waits since ${Math.round(age / 1000)} s.` },
-      { part: 'dead-letters', isReady: true, detail: count === 0 ? undefined : `${count} dead letters: their keys are parked until they are replayed.` },
-    ];
+    return row;
   }
 }

@@ -109,6 +109,20 @@ describe('an event', () => {
     expect(await count(owner, 'outbox')).toBe(0);
   });
 
+  it('is forgotten two weeks later, and not before', async () => {
+    const [old, recent] = [randomUUID(), randomUUID()];
+    await owner.query(`insert into retrieval.inbox (consumer, event_id, topic, key, received_at) values ('retrieval', $1, 't', 'k', $3), ('retrieval', $2, 't', 'k', $4)`, [
+      old,
+      recent,
+      new Date(clock.now() - 15 * 86_400_000),
+      new Date(clock.now() - 13 * 86_400_000),
+    ]);
+    await journal.write(ours, 'a', 1);
+    await journal.settle();
+    const { rows } = await owner.query('select event_id from retrieval.inbox where event_id in ($1, $2)', [old, recent]);
+    expect(rows).toEqual([{ event_id: recent }]);
+  });
+
   it('that two relays handle at the same moment has its effect once', async () => {
     await journal.write(ours, 'a', 1, 2);
     await journal.write(theirs, 'a', 1, 2);
@@ -170,7 +184,7 @@ describe('a failing event', () => {
 
   it('becomes a dead letter with its cause; its key is parked, others go on', async () => {
     journal.behaviour.before = ({ key, data }) => {
-      if (key === 'bad' && data.position === 2) throw new Error('no statistics', { cause: new TypeError('images is undefined') });
+      if (key === 'bad' && data.position === 2) throw new Error('no \0statistics', { cause: new TypeError('images is undefined') });
     };
     await journal.write(ours, 'bad', 1, 2, 3);
     await journal.settle();

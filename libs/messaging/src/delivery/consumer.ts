@@ -122,5 +122,5 @@ function causeOf(error: unknown): string {
   for (let current: unknown = error; current !== undefined && messages.length < 8; current = (current as { cause?: unknown })?.cause) {
     messages.push(String(current));
   }
-  return messages.join(': ').slice(0, 4_000);
+  return messages.join(': ').replaceAll('\0', '').slice(0, 4_000); // PostgreSQL stores no NUL.
 }

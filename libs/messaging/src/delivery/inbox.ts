@@ -30,7 +30,7 @@ export class Inbox {
          left join ${service}.event_attempt attempt on attempt.consumer = $1 and attempt.event_id = event.id`,
         [service, events.map(({ eventId }) => eventId), events.map(({ key }) => key), events.map(({ tenant }) => tenant?.id ?? null)],
       );
-      await lease.hold(transaction); // After the reading: a replay in between would have taken the lease.
+      await lease.check(transaction); // After the reading: a replay in between would have taken the lease.
       return new Map(
         rows.map(({ id, received, parked, attempts, next }) => [
           id,

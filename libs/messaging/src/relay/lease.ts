@@ -33,10 +33,24 @@ export class Lease {
    * @throws LeaseLost
    */
   async hold(transaction: EntityManager): Promise<void> {
+    await this.#find(transaction, 'order by lease.range for share of lease');
+  }
+
+  /**
+   * For transactions that only read: called last, it says that the lease had not changed hands when they read. It takes
+   * no lock, so that the commit writes nothing.
+   *
+   * @throws LeaseLost
+   */
+  async check(transaction: EntityManager): Promise<void> {
+    await this.#find(transaction, '');
+  }
+
+  async #find(transaction: EntityManager, locking: string): Promise<void> {
     const held: unknown[] = await transaction.query(
       `select 1 from ${this.service}.relay_lease lease
        join unnest($2::integer[], $3::bigint[]) as read (range, fencing) on read.range = lease.range and read.fencing = lease.fencing
-       where owner = $1 order by lease.range for share of lease`,
+       where owner = $1 ${locking}`,
       [this.owner, [...this.fencings.keys()], [...this.fencings.values()]],
     );
     if (held.length < this.fencings.size) throw new LeaseLost(`Another relay took over from ${this.owner}.`);

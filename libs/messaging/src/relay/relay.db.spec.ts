@@ -6,7 +6,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { count, effects, Journal, type Tenant } from '../fixture/journal.ts';
 import { ManualClock } from '../fixture/manual-clock.ts';
-import { LeaseLost, type MessagingOptions, type Publisher, type StoredEvent } from '../index.ts';
+import { LeaseLost, MessagingHealth, type MessagingOptions, type Publisher, type StoredEvent } from '../index.ts';
 
 let server: TestDatabase;
 let owner: pg.Pool;
@@ -250,6 +250,17 @@ describe('rhythm', () => {
     };
     await journal.relay().round(slow);
     expect(await count(owner, 'outbox')).toBe(0);
+  });
+
+  it('health tells how long the oldest event has waited, and when that is too long', async () => {
+    const journal = await open();
+    const health = async () => (await journal.app.get(MessagingHealth, { strict: false }).health())[0];
+    expect(await health()).toEqual({ part: 'outbox', isReady: true, detail: undefined });
+    await journal.write(tenant, 'a', 1);
+    await owner.query(`update retrieval.outbox set created_at = now() - interval '100 s'`);
+    expect(await health()).toEqual({ part: 'outbox', isReady: true, detail: 'The oldest event has waited for 100 s.' });
+    await owner.query(`update retrieval.outbox set created_at = now() - interval '301 s'`);
+    expect(await health()).toMatchObject({ isReady: false });
   });
 
   it('reads at most 8 MB at once', async () => {

@@ -19,7 +19,7 @@ export interface Publisher {
   /**
    * Delivers events, those of one ordering key in the given order. It may be given an event again that it has taken.
    *
-   * @param lease held in each transaction that acts on the events, where there is one.
+   * @param lease held or checked in each transaction about the events, where there is one.
    * @param signal aborts when the relay stops: what has begun is finished, nothing more is begun.
    * @throws LeaseLost, or what keeps it from taking any event now; the relay then tries again.
    */
