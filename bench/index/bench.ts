@@ -4,11 +4,10 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
-import type { Engine } from './engine.ts';
+import { type Engine, limit } from './engine.ts';
 import { ours } from './ours.ts';
 import { installQdrantEdge, qdrantEdge } from './qdrant-edge.ts';
 import { truth, type Workload, workload } from './synthetic.ts';
-import { limit } from './engine.ts';
 import { usearch } from './usearch.ts';
 
 const seed = 20_260_724;
@@ -19,6 +18,16 @@ const filters = [
   { name: 'unfiltered', category: undefined },
   { name: 'filter 10 %', category: 3 },
 ];
+
+/** p50 of the first engine, ours, as a share of each other engine's. */
+function ratios(rows: readonly { filter: string; engine: string; p50Ms: number }[]): string {
+  return filters
+    .map(({ name }) => {
+      const [first, ...others] = rows.filter(({ filter }) => filter === name);
+      return `${name}: ${others.map(({ engine, p50Ms }) => `${(first.p50Ms / p50Ms).toFixed(2)} x ${engine}`).join('; ')}`;
+    })
+    .join('\n');
+}
 
 const quantile = (values: readonly number[], share: number) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))];
 
@@ -81,6 +90,7 @@ try {
     for (const engine of engines) await engine.close();
     results.push(result);
     console.table(result.rows.map(({ bytesAre, ...row }) => row));
+    console.log(ratios(result.rows));
     const { noiseMs, load } = result.machine;
     console.log(`noise: the same arithmetic took ${noiseMs.min} to ${noiseMs.max} ms, median ${noiseMs.p50}; load ${load}`);
   }

@@ -157,20 +157,69 @@ function one(job: Job, row: u32, address: usize): void {
   offer(job, row, address, sum);
 }
 
-/** Four rows at a time: independent sums hide the latency of the dot product. */
+/** Coarse bounds of two rows from their headers and, in the low lanes, their sums: `offer` in two lanes. */
+// @ts-ignore: decorator
+@inline
+function coarseBounds(job: Job, a: v128, b: v128, sums: v128): v128 {
+  const scaleResidual = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
+  const normSum = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
+  const scale = f64x2.promote_low_f32x4(scaleResidual);
+  const residual = f64x2.promote_low_f32x4(v128.shuffle<i32>(scaleResidual, scaleResidual, 2, 3, 2, 3));
+  const norm = f64x2.promote_low_f32x4(normSum);
+  const sum = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(normSum, normSum, 2, 3, 2, 3));
+  const product = f64x2.sub(f64x2.mul(f64x2.splat(128.0), f64x2.convert_low_i32x4_s(sums)), f64x2.mul(f64x2.splat(8128.5), sum));
+  return f64x2.add(
+    f64x2.mul(f64x2.mul(scale, f64x2.splat(job.scale)), product),
+    f64x2.add(f64x2.mul(f64x2.splat(job.norm), residual), f64x2.mul(f64x2.splat(job.coarseError), norm)),
+  );
+}
+
+/** Four rows at a time: independent sums hide the latency of the dot product, and mostly one test rules out all four. */
 // @ts-ignore: decorator
 @inline
 function four(job: Job, rowA: u32, a: usize, rowB: u32, b: usize, rowC: u32, c: usize, rowD: u32, d: usize): void {
   const query = job.query;
   const width: usize = job.width;
   let sumA = i32x4.splat(0), sumB = sumA, sumC = sumA, sumD = sumA;
-  for (let at: usize = 0; at < width; at += 16) {
+  let at: usize = 0;
+  // Unrolled: counting and adding addresses took as long as the products.
+  for (; at + 64 <= width; at += 64) {
+    const q = query + at, atA = a + at, atB = b + at, atC = c + at, atD = d + at;
+    let high = v128.load(q);
+    sumA = dot(v128.load(atA, HEADER), high, sumA);
+    sumB = dot(v128.load(atB, HEADER), high, sumB);
+    sumC = dot(v128.load(atC, HEADER), high, sumC);
+    sumD = dot(v128.load(atD, HEADER), high, sumD);
+    high = v128.load(q, 16);
+    sumA = dot(v128.load(atA, HEADER + 16), high, sumA);
+    sumB = dot(v128.load(atB, HEADER + 16), high, sumB);
+    sumC = dot(v128.load(atC, HEADER + 16), high, sumC);
+    sumD = dot(v128.load(atD, HEADER + 16), high, sumD);
+    high = v128.load(q, 32);
+    sumA = dot(v128.load(atA, HEADER + 32), high, sumA);
+    sumB = dot(v128.load(atB, HEADER + 32), high, sumB);
+    sumC = dot(v128.load(atC, HEADER + 32), high, sumC);
+    sumD = dot(v128.load(atD, HEADER + 32), high, sumD);
+    high = v128.load(q, 48);
+    sumA = dot(v128.load(atA, HEADER + 48), high, sumA);
+    sumB = dot(v128.load(atB, HEADER + 48), high, sumB);
+    sumC = dot(v128.load(atC, HEADER + 48), high, sumC);
+    sumD = dot(v128.load(atD, HEADER + 48), high, sumD);
+  }
+  for (; at < width; at += 16) {
     const high = v128.load(query + at);
     sumA = dot(v128.load(a + at, HEADER), high, sumA);
     sumB = dot(v128.load(b + at, HEADER), high, sumB);
     sumC = dot(v128.load(c + at, HEADER), high, sumC);
     sumD = dot(v128.load(d + at, HEADER), high, sumD);
   }
+  const sumsAB = i32x4.add(v128.shuffle<i32>(sumA, sumB, 0, 1, 4, 5), v128.shuffle<i32>(sumA, sumB, 2, 3, 6, 7));
+  const sumsCD = i32x4.add(v128.shuffle<i32>(sumC, sumD, 0, 1, 4, 5), v128.shuffle<i32>(sumC, sumD, 2, 3, 6, 7));
+  const sums = i32x4.add(v128.shuffle<i32>(sumsAB, sumsCD, 0, 2, 4, 6), v128.shuffle<i32>(sumsAB, sumsCD, 1, 3, 5, 7));
+  const boundsAB = coarseBounds(job, v128.load(a), v128.load(b), sums);
+  const boundsCD = coarseBounds(job, v128.load(c), v128.load(d), v128.shuffle<i32>(sums, sums, 2, 3, 2, 3));
+  const best = f64x2.splat(threshold);
+  if (!v128.any_true(v128.or(f64x2.gt(boundsAB, best), f64x2.gt(boundsCD, best)))) return;
   offer(job, rowA, a, sumA);
   offer(job, rowB, b, sumB);
   offer(job, rowC, c, sumC);
