@@ -92,13 +92,7 @@ export const keepDeadline: Step = (next) => async (request, call) => {
 
 /** Turns every error into a Problem; one that nobody foresaw is logged and shows nothing of itself. */
 export const answerWithProblems: Step = (next, method, { problemOf }) => {
-  const translate = (error: unknown): Problem => {
-    if (error instanceof Problem) return error;
-    const known = problemOf?.(error);
-    if (known) return known;
-    log.error({ err: error, method: `${method.parent.typeName}.${method.name}` }, 'a call failed unexpectedly');
-    return new Problem({ reason: Reason.INTERNAL, detail: 'An unexpected error was logged.' }, { cause: error });
-  };
+  const translate = (error: unknown): Problem => (error instanceof Problem ? error : (problemOf?.(error) ?? unexpected(error, method)));
   return async (request, call) => {
     try {
       const answer = await next(request, call);
@@ -108,6 +102,13 @@ export const answerWithProblems: Step = (next, method, { problemOf }) => {
     }
   };
 };
+
+/** A problem for an error that nobody foresaw: it is logged, and the caller learns that it was. */
+export function unexpected(error: unknown, method: DescMethod): Problem {
+  if (error instanceof Problem) return error;
+  log.error({ err: error, method: `${method.parent.typeName}.${method.name}` }, 'a call failed unexpectedly');
+  return new Problem({ reason: Reason.INTERNAL, detail: 'An unexpected error was logged.' }, { cause: error });
+}
 
 /** The chain of every call, innermost last, the same in both transports. */
 export const callChain: readonly Step[] = [answerWithProblems, verifyCaller, requireScope, validateRequest, keepDeadline];
@@ -146,7 +147,8 @@ function startWaiting({ abort, deadline }: IncomingCall): Wait {
   const { promise: isOver, reject } = Promise.withResolvers<never>();
   isOver.catch(() => undefined);
   const onAbort = () => reject(abort.signal.reason);
-  abort.signal.addEventListener('abort', onAbort, { once: true });
+  if (abort.signal.aborted) onAbort();
+  else abort.signal.addEventListener('abort', onAbort, { once: true });
   const passed = { reason: Reason.DEADLINE_EXCEEDED, detail: 'The answer was not there before the deadline.', retryAfterSeconds: 1 };
   const timer = setTimeout(() => abort.abort(new Problem(passed)), Math.min(deadline - Date.now(), longestTimerMs));
   return {

@@ -2,7 +2,7 @@ import { clone, create, type DescMethod, type DescService, fromBinary, type Mess
 import { type ChannelOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
 import { isStreaming } from './call.ts';
-import type { IncomingCall } from './call-chain.ts';
+import { type IncomingCall, unexpected } from './call-chain.ts';
 import { type ContractServer, defaultDeadlineMs, maximumMessageBytes, tokenMetadata } from './contract-server.ts';
 import { fromGrpcError } from './grpc-status.ts';
 import { Problem } from './problem.ts';
@@ -30,8 +30,12 @@ export class LocalChannel implements Channel {
   constructor(private readonly server: ContractServer) {}
 
   async unary(method: DescMethod, request: Message, options: CallOptions): Promise<Message> {
-    const answer = await this.server.call(method, clone(method.input, request), incoming(options));
-    return clone(method.output, answer as Message);
+    try {
+      const answer = await this.server.call(method, clone(method.input, request), incoming(options));
+      return clone(method.output, answer as Message);
+    } catch (error) {
+      throw unexpected(error, method); // a value that its field cannot hold shows when it is copied
+    }
   }
 
   async *stream(method: DescMethod, request: Message, options: CallOptions): AsyncIterable<Message> {
@@ -39,6 +43,8 @@ export class LocalChannel implements Channel {
     try {
       const answer = await this.server.call(method, clone(method.input, request), call);
       for await (const message of answer as AsyncIterable<Message>) yield clone(method.output, message);
+    } catch (error) {
+      throw unexpected(error, method);
     } finally {
       call.abort.abort(wentAway());
     }

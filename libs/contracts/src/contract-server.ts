@@ -13,7 +13,7 @@ import { type CustomTransportStrategy, type MessageHandler, Server } from '@nest
 import { isObservable, lastValueFrom } from 'rxjs';
 import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
 import { isStreaming } from './call.ts';
-import { admitted, type Answer, callChain, chain, type ChainContext, type Handle, isStream, type Step } from './call-chain.ts';
+import { admitted, type Answer, callChain, chain, type ChainContext, type Handle, isStream, type Step, unexpected } from './call-chain.ts';
 import { contractTransport, methodPattern } from './grpc-controller.ts';
 import { toGrpcStatus } from './grpc-status.ts';
 import { Problem } from './problem.ts';
@@ -142,10 +142,12 @@ export class ContractServer extends Server implements CustomTransportStrategy {
 
   private unary(method: DescMethod): handleUnaryCall<Buffer, Buffer> {
     return (call, callback) => {
-      this.answer(method, call).then(
-        (answer) => callback(null, Buffer.from(toBinary(method.output, answer as Message))),
-        (error: unknown) => callback(toGrpcStatus(error as Problem)),
-      );
+      this.answer(method, call)
+        .then((answer) => Buffer.from(toBinary(method.output, answer as Message)))
+        .then(
+          (bytes) => callback(null, bytes),
+          (error: unknown) => callback(toGrpcStatus(unexpected(error, method))),
+        );
     };
   }
 
@@ -160,7 +162,7 @@ export class ContractServer extends Server implements CustomTransportStrategy {
         }
         call.end();
       } catch (error) {
-        call.emit('error', toGrpcStatus(error as Problem));
+        call.emit('error', toGrpcStatus(unexpected(error, method)));
       }
     };
   }
