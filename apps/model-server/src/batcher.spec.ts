@@ -13,7 +13,7 @@ const valuesOf = ({ x }: RawTensors): number[] => [...new Float32Array(x.bytes.s
 function controlled(options: Partial<BatcherOptions> = {}) {
   const runs: { inputs: RawTensors; finish: () => void; fail: (error: Error) => void }[] = [];
   const batcher = new Batcher(
-    { maxBatchSize: 4, preferredBatchSizes: [], maxQueueDelayMs: 0, maxQueueSize: 100, instances: 1, ...options },
+    { maxBatchSize: 4, maxBatchElements: 1_000, preferredBatchSizes: [], maxQueueDelayMs: 0, maxQueueSize: 100, instances: 1, ...options },
     (inputs) => new Promise((resolve, reject) => runs.push({ inputs, finish: () => resolve(inputs), fail: reject })),
   );
   return { batcher, runs };
@@ -54,6 +54,14 @@ it('starts a preferred size at once and waits for company otherwise', () => {
   void batcher.submit(rows([3]));
   expect(runs).toHaveLength(1);
   expect(valuesOf(runs[0].inputs)).toEqual([1, 2, 3]);
+});
+
+it('joins no more elements than allowed, and starts when they are reached', () => {
+  const { batcher, runs } = controlled({ maxBatchElements: 6, maxQueueDelayMs: 60_000 });
+  void batcher.submit(rows([1], 3));
+  expect(runs).toHaveLength(0);
+  void batcher.submit(rows([2], 3));
+  expect(runs[0].inputs.x.shape).toEqual([2, 3]);
 });
 
 it('runs as many batches at once as there are instances', () => {

@@ -1,8 +1,10 @@
-import { concatenate, rowsOf, type RawTensors } from './raw-tensor.ts';
+import { concatenate, rowsOf, sizeOf, type RawTensors } from './raw-tensor.ts';
 
 export interface BatcherOptions {
   /** Rows of one run. */
   maxBatchSize: number;
+  /** Elements of the first input in one run, unless a single request has more. */
+  maxBatchElements: number;
   /** Sizes at which a run starts at once, beside the largest. */
   preferredBatchSizes: readonly number[];
   /** How long the oldest request waits for company while an instance is idle. */
@@ -19,6 +21,7 @@ export class QueueFull extends Error {}
 interface Waiting {
   inputs: RawTensors;
   rows: number;
+  elements: number;
   /** Requests with an equal key may be joined. */
   key: string;
   since: number;
@@ -50,7 +53,8 @@ export class Batcher {
       }
       const tensors = Object.entries(inputs);
       const key = tensors.map(([name, { shape }]) => `${name}:${shape.slice(1)}`).sort().join(' ');
-      const waiting: Waiting = { inputs, rows: tensors[0][1].shape[0], key, since: performance.now(), resolve, reject };
+      const { shape } = tensors[0][1];
+      const waiting: Waiting = { inputs, rows: shape[0], elements: sizeOf(shape), key, since: performance.now(), resolve, reject };
       this.queue.push(waiting);
       signal?.addEventListener('abort', () => this.drop(waiting, signal.reason), { once: true });
       this.next();
@@ -88,18 +92,23 @@ export class Batcher {
     const [oldest] = this.queue;
     const batch: Waiting[] = [];
     let rows = 0;
+    let elements = 0;
     for (const waiting of this.queue) {
       if (waiting.key !== oldest.key) continue;
-      if (batch.length > 0 && rows + waiting.rows > this.options.maxBatchSize) break;
-      batch.push(waiting);
       rows += waiting.rows;
+      elements += waiting.elements;
+      const isTooMuch = rows > this.options.maxBatchSize || elements > this.options.maxBatchElements;
+      if (batch.length > 0 && isTooMuch) break;
+      batch.push(waiting);
     }
     return batch;
   }
 
   private isWorthStarting(batch: readonly Waiting[]): boolean {
     const rows = batch.reduce((sum, waiting) => sum + waiting.rows, 0);
-    return rows >= this.options.maxBatchSize || this.options.preferredBatchSizes.includes(rows);
+    const elements = batch.reduce((sum, waiting) => sum + waiting.elements, 0);
+    const isFull = rows >= this.options.maxBatchSize || elements >= this.options.maxBatchElements;
+    return isFull || this.options.preferredBatchSizes.includes(rows);
   }
 
   private async start(batch: readonly Waiting[]): Promise<void> {

@@ -21,6 +21,8 @@ export interface ModelConfig {
   instances: number;
   /** Threads of one instance, from the parameter `intra_op_thread_count` as in Triton's ONNX Runtime backend. */
   threads?: number;
+  /** Elements of the first input in one joined run, from our own parameter `max_batch_elements`. Triton ignores it. */
+  maxBatchElements?: number;
 }
 
 /** Requests that wait for one model when config.pbtxt says nothing; the next one is refused as too many. */
@@ -44,7 +46,6 @@ export function readModelConfig(text: string, name: string): ModelConfig {
   const maxBatchSize = optional(config, 'max_batch_size', 'number') ?? 0;
   if (!Number.isInteger(maxBatchSize) || maxBatchSize < 0) throw new Error(`max_batch_size is ${maxBatchSize}`);
   const groups = messages(config, 'instance_group');
-  const threads = parameter(config, 'intra_op_thread_count');
   return {
     name,
     maxBatchSize,
@@ -52,7 +53,8 @@ export function readModelConfig(text: string, name: string): ModelConfig {
     outputs,
     dynamicBatching: dynamicBatching(config),
     instances: groups.reduce((sum, group) => sum + (optional(group, 'count', 'number') ?? 1), 0) || 1,
-    threads: threads === undefined ? undefined : Number(threads),
+    threads: positive(config, 'intra_op_thread_count'),
+    maxBatchElements: positive(config, 'max_batch_elements'),
   };
 }
 
@@ -74,10 +76,15 @@ function tensorConfig(message: TextMessage): TensorConfig {
   return { name, datatype, dims: (message.dims ?? []).map(Number) };
 }
 
-function parameter(config: TextMessage, key: string): string | undefined {
+/** A parameter that is a count; parameters are strings in Triton. */
+function positive(config: TextMessage, key: string): number | undefined {
   const found = messages(config, 'parameters').find((entry) => entry.key?.[0] === key);
   const [value] = found ? messages(found, 'value') : [];
-  return value && optional(value, 'string_value', 'string');
+  const text = value && optional(value, 'string_value', 'string');
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) throw new Error(`parameter ${key} is ${JSON.stringify(text)}, expected a count`);
+  return count;
 }
 
 const messages = (message: TextMessage, field: string): TextMessage[] =>

@@ -23,7 +23,14 @@ export class Model {
     const { preferredBatchSizes = [], maxQueueDelayMs = 0, maxQueueSize = 256 } = config.dynamicBatching ?? {};
     this.batcher = new Batcher(
       // Without dynamic batching each request runs alone, whatever its own size.
-      { maxBatchSize: config.dynamicBatching ? config.maxBatchSize : 0, preferredBatchSizes, maxQueueDelayMs, maxQueueSize, instances: sessions.length },
+      {
+        maxBatchSize: config.dynamicBatching ? config.maxBatchSize : 0,
+        maxBatchElements: config.maxBatchElements ?? Number.POSITIVE_INFINITY,
+        preferredBatchSizes,
+        maxQueueDelayMs,
+        maxQueueSize,
+        instances: sessions.length,
+      },
       (inputs) => this.run(inputs),
     );
   }

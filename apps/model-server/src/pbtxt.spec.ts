@@ -57,6 +57,7 @@ it('reads a model configuration', () => {
     dynamicBatching: { preferredBatchSizes: [4, 8], maxQueueDelayMs: 1.5, maxQueueSize: 9 },
     instances: 2,
     threads: 3,
+    maxBatchElements: undefined,
   });
 });
 
@@ -64,4 +65,5 @@ it.each([
   ['name: "other" backend: "onnxruntime" ', 'name is other'],
   ['backend: "python" ', 'backend is python'],
   ['backend: "onnxruntime" max_batch_size: "8" ', 'expected a number'],
+  ['backend: "onnxruntime" parameters { key: "max_batch_elements" value { string_value: "many" } } ', 'expected a count'],
 ])('refuses the configuration %j', (start, reason) => expect(() => readModelConfig(start + tensors, 'm')).toThrow(reason));

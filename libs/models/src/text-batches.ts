@@ -15,14 +15,24 @@ export function paddedLength(tokens: number, maximum: number): number {
   return Math.min(Math.ceil(tokens / step) * step, maximum);
 }
 
+/** What one request may hold. */
+export interface BatchLimits {
+  rows: number;
+  /** Padding included, unless a single text has more. */
+  tokens: number;
+  /** Tokens of one text. */
+  maximumTokens: number;
+}
+
 /** Sorts by length, so that a short text does not pay for a long one, and cuts where a batch is full or the length changes. */
-export function textBatches(lengths: readonly number[], batchSize: number, maximum: number): TextBatch[] {
+export function textBatches(lengths: readonly number[], { rows, tokens, maximumTokens }: BatchLimits): TextBatch[] {
   const batches: TextBatch[] = [];
   const byLength = lengths.map((_, row) => row).sort((a, b) => lengths[a] - lengths[b]);
   for (const row of byLength) {
-    const length = paddedLength(lengths[row], maximum);
+    const length = paddedLength(lengths[row], maximumTokens);
     const last = batches.at(-1);
-    if (last?.length === length && last.rows.length < batchSize) last.rows.push(row);
+    const hasRoom = last?.length === length && last.rows.length < rows && (last.rows.length + 1) * length <= tokens;
+    if (hasRoom) last.rows.push(row);
     else batches.push({ rows: [row], length });
   }
   return batches;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { EmbeddingModel } from './embedding-model.ts';
 import { versionOf, type ModelEntry } from './manifest.ts';
 import { ModelNotReady } from './models.errors.ts';
-import { textBatches, type TextBatch } from './text-batches.ts';
+import { textBatches, type BatchLimits, type TextBatch } from './text-batches.ts';
 import { TextTokenizer } from './tokenizer.ts';
 import { callModel, unitRows } from './triton-call.ts';
 
@@ -14,8 +14,7 @@ const model = 'embed-text';
 export class TritonTextEmbedding implements EmbeddingModel<string> {
   readonly version: string;
   readonly dimension: number;
-  private readonly batchSize: number;
-  private readonly maximumTokens: number;
+  private readonly limits: BatchLimits;
   private readonly tokenizerFile: string;
   private tokenizer: Promise<TextTokenizer> | undefined;
 
@@ -26,8 +25,8 @@ export class TritonTextEmbedding implements EmbeddingModel<string> {
   ) {
     this.version = versionOf(entry);
     this.dimension = entry.dimension;
-    this.batchSize = entry.batch;
-    this.maximumTokens = entry.maximumTokens ?? 512;
+    const { batch: rows, maximumTokens = 512, tokensABatch: tokens = rows * maximumTokens } = entry;
+    this.limits = { rows, tokens, maximumTokens };
     this.tokenizerFile = join(repository, model, 'tokenizer.json');
   }
 
@@ -42,13 +41,13 @@ export class TritonTextEmbedding implements EmbeddingModel<string> {
       const outputs = await callModel(this.triton, model, tokenTensors(batch, ids), { outputs: ['vector'], signal });
       unitRows(outputs.vector, this.dimension).forEach((vector, row) => (vectors[batch.rows[row]] = vector));
     };
-    await Promise.all(textBatches(lengths, this.batchSize, this.maximumTokens).map(embedBatch));
+    await Promise.all(textBatches(lengths, this.limits).map(embedBatch));
     return vectors;
   }
 
   /** Opened at the first call, since weights may come later; a failure is not kept. */
   private openTokenizer(): Promise<TextTokenizer> {
-    this.tokenizer ??= TextTokenizer.open(this.tokenizerFile, this.maximumTokens).catch((cause: Error) => {
+    this.tokenizer ??= TextTokenizer.open(this.tokenizerFile, this.limits.maximumTokens).catch((cause: Error) => {
       this.tokenizer = undefined;
       throw new ModelNotReady(model, `its tokenizer cannot be read (${cause.message}); run: touchstone models pull`, 5, { cause });
     });

@@ -94,6 +94,7 @@ async function bring(model: string, file: WeightFile, target: string, { report, 
       }
     } catch (error) {
       options.signal?.throwIfAborted();
+      if (isDiskFull(error)) throw new PullFailed(`${model}/${file.path}: the disk is full; make room in ${options.downloadsFolder} and pull again`, { cause: error });
       failures.push(`  ${describeSource(source)}: ${error instanceof Error ? error.message : error}`);
       continue;
     }
@@ -146,6 +147,10 @@ async function missingFiles(modelsFolder: string, overlay: string, models: Overl
   }
   return wanted;
 }
+
+/** Looks through the causes: another source would not help. */
+const isDiskFull = (error: unknown): boolean =>
+  error instanceof Error && ((error as NodeJS.ErrnoException).code === 'ENOSPC' || isDiskFull(error.cause));
 
 const sizeFromSource = ({ edit, bytes }: WeightFile): number => edit?.bytes ?? bytes;
 
