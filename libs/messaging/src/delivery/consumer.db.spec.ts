@@ -154,7 +154,10 @@ describe('a failing event', () => {
     expect(await effects(owner, ours, 'bad')).toEqual([]);
 
     await journal.write(ours, 'good', 3);
+    await journal.write(theirs, 'bad', 9); // another tenant's key of the same name
     await journal.write(ours, 'bad', 3);
+    await journal.settle();
+    expect(await effects(owner, theirs, 'bad')).toEqual([9]);
     clock.advance(500);
     expect(await journal.settle()).toBe(1_000);
     expect(await effects(owner, ours, 'good')).toEqual([1, 2, 3]);

@@ -185,7 +185,10 @@ describe('leases', () => {
     const fencings = async () => (await owner.query('select fencing::integer from retrieval.relay_lease order by range')).rows.map(({ fencing }) => fencing);
     const before = await fencings();
     await one.settle();
-    await one.settle();
+    await owner.query(`update retrieval.relay_lease set expires_at = now() + interval '1 s'`);
+    await one.settle(); // renews
+    const { rows } = await owner.query(`select bool_and(expires_at > now() + interval '2 s') as renewed from retrieval.relay_lease`);
+    expect(rows[0].renewed).toBe(true);
     expect(await fencings()).toEqual(before.map((fencing) => fencing + 1));
     await other.settle(); // gets none
     expect(await fencings()).toEqual(before.map((fencing) => fencing + 1));
