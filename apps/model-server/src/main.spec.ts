@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
+import { startModelServer } from './index.ts';
 import { layTinyModel } from './tiny-model.ts';
 
 let folder: string;
@@ -42,6 +43,22 @@ const isAlive = (pid: number): boolean => {
     return false;
   }
 };
+
+it('takes over the socket of a server that was killed, and its clients find it again', async () => {
+  const client = new TritonClient(`unix:${folder}/socket`);
+  const isReady = () => client.modelReady('tiny').catch(() => false);
+  const first = await startParent();
+  await expect.poll(isReady, { timeout: 10_000 }).toBe(true);
+  process.kill(first, 'SIGKILL');
+  parent!.kill('SIGKILL');
+  await expect.poll(isReady).toBe(false);
+
+  await startParent();
+  await expect.poll(isReady, { timeout: 10_000 }).toBe(true);
+  const second = startModelServer({ modelRepository: folder, listen: `unix:${folder}/socket`, log: () => {} });
+  await expect(second).rejects.toThrow('cannot listen');
+  client.close();
+});
 
 it('serves as a program, and ends when its parent is killed', async () => {
   const pid = await startParent();

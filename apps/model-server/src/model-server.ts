@@ -1,5 +1,6 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { availableParallelism } from 'node:os';
 
 import { grpcService, inferenceHandlers } from './inference-service.ts';
@@ -46,6 +47,7 @@ export async function startModelServer({
     'grpc.max_send_message_length': maxMessageBytes,
   });
   server.addService(...grpcService(inferenceHandlers(repository)));
+  await removeStaleSocket(listen);
   const port = await bind(server, listen);
   const url = listen.startsWith('unix:') ? listen : listen.replace(/:\d+$/, `:${port}`);
   log('info', 'listening', { url, modelRepository, threads });
@@ -69,6 +71,21 @@ export async function startModelServer({
       log('info', 'stopped');
     },
   };
+}
+
+/** A server that was killed leaves its socket behind; one that answers keeps it, and `bind` says so. */
+async function removeStaleSocket(listen: string): Promise<void> {
+  if (!listen.startsWith('unix:')) return;
+  const path = listen.slice('unix:'.length);
+  const isStale = await new Promise<boolean>((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(false);
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+  if (isStale) await rm(path, { force: true });
 }
 
 function bind(server: Server, listen: string): Promise<number> {
