@@ -13,6 +13,8 @@ FROM node:24-bookworm-slim
 ENV NODE_ENV=production TOUCHSTONE_HOST=0.0.0.0 TOUCHSTONE_DATA_DIR=/var/lib/touchstone
 # npm and the rest of the build are not needed to run; the folder below is the only one that the program writes to.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn-* \
+ && echo 'touchstone:x:10001:10001::/var/lib/touchstone:/usr/sbin/nologin' >> /etc/passwd \
+ && echo 'touchstone:x:10001:' >> /etc/group \
  && mkdir /var/lib/touchstone && chown 10001:10001 /var/lib/touchstone
 COPY --from=build /app /app
 RUN ln -s /app/apps/touchstone/dist/main.js /usr/local/bin/touchstone && chmod 755 /app/apps/touchstone/dist/main.js
