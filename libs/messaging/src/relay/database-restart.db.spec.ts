@@ -38,7 +38,7 @@ it('a database that crashes three times during a run loses no event and repeats 
   await setup.end();
   const tenant = { id: randomUUID() };
   const journal = await Journal.open(
-    { ownerUrl: postgres.url, url: postgres.urlOf('retrieval'), systemUrl: postgres.urlOf('retrieval_system') },
+    { url: postgres.urlOf('retrieval'), systemUrl: postgres.urlOf('retrieval_system') },
     { pollMs: 50, batchSize: 10 },
   );
   const keys = ['a', 'b', 'c', 'd'];
