@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { readConfiguration } from '../configuration.ts';
 import { UsageError } from '../usage-error.ts';
 import { type Loaded, collection, loadPictures, loadTexts } from './load-sample.ts';
-import { type Recall, recallOfOutlines, recallOfPairs } from './measure.ts';
+import { type Recall, recallOfChanged, recallOfPairs } from './measure.ts';
 import { OpenmojiPackage } from './openmoji.ts';
 import { RestClient } from './rest-client.ts';
 import { type Caller, keyIn, runSearch, sampleSearches } from './searches.ts';
@@ -17,15 +17,19 @@ const variables = {
   TOUCHSTONE_KEY: z.string().optional(),
 };
 
+/** Even weak models do better. */
+const brokenBelow = 0.5;
+
 /** `demo [--measure]`: loads the sample collection into a running platform, over its public API, and searches it. */
 export async function demo(words: readonly string[]): Promise<number> {
   const unknown = words.find((word) => word !== '--measure');
   if (unknown) throw new UsageError(`there is no option ${unknown}; expected nothing or --measure, which also prints recall`);
   const openmoji = OpenmojiPackage.find();
   const { url, key, keyWords, folder } = await caller();
-  const client = new RestClient({ url, key });
+  const onWaiting = (what: string) => say(`waiting for ${url}: ${what}`);
+  const client = new RestClient({ url, key, onWaiting });
 
-  await waitUntilReady({ readiness: () => client.readiness(), onWaiting: (what) => say(`waiting for ${url}: ${what}`), wait: setTimeout });
+  await waitUntilReady({ readiness: () => client.readiness(), onWaiting, wait: setTimeout });
   await client.send('PUT', `/v1/collections/${collection}`, { spaces: ['text', 'image'] });
   report('texts', await loadTexts(client, progress('texts')));
   report('pictures', await loadPictures(client, openmoji, progress('pictures')));
@@ -36,12 +40,20 @@ export async function demo(words: readonly string[]): Promise<number> {
     say(`\n# ${search.words}\n${command}\n\n${answer}`);
   }
 
-  if (words.includes('--measure')) {
-    say('');
-    say(inWords('the same thought in other words', await recallOfPairs(client)));
-    say(inWords('a coloured drawing by its outlines', await recallOfOutlines(client, openmoji)));
-  }
-  return 0;
+  return words.includes('--measure') ? await measure(client, openmoji) : 0;
+}
+
+/** Prints recall. @returns 1 when it is so low that something must be broken, whatever the models are. */
+async function measure(client: RestClient, openmoji: OpenmojiPackage): Promise<number> {
+  const pairs = await recallOfPairs(client);
+  say(`\n${inWords('the same thought in other words', pairs)}`);
+  const mirrored = await recallOfChanged(client, openmoji, 'mirrored');
+  say(inWords('a drawing by its mirrored JPEG', mirrored));
+  say(inWords('a drawing by its outlines', await recallOfChanged(client, openmoji, 'outlines')));
+
+  const isBroken = pairs.at5 < brokenBelow || mirrored.at5 < brokenBelow;
+  if (isBroken) process.stderr.write(`recall@5 below ${brokenBelow}: the models, or what stands before them, are broken\n`);
+  return isBroken ? 1 : 0;
 }
 
 /** Where the platform is, with which key, and the folder for the demo's files. */

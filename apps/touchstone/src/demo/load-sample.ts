@@ -1,4 +1,4 @@
-import { OpenmojiPackage, samplePictures } from './openmoji.ts';
+import { type OpenmojiPackage, samplePictures } from './openmoji.ts';
 import type { RestClient } from './rest-client.ts';
 import { sampleTexts } from './sample-texts.ts';
 
@@ -33,7 +33,7 @@ export async function loadPictures(client: RestClient, openmoji: OpenmojiPackage
   const pictures = samplePictures(await openmoji.catalogue());
   return load(client, pictures, picturesInBatch, async ({ hexcode, ...item }) => ({
     ...item,
-    images: [{ base64: (await openmoji.png(hexcode, 'color')).toString('base64') }],
+    images: [{ base64: (await openmoji.drawing(hexcode)).toString('base64') }],
   }), onProgress);
 }
 

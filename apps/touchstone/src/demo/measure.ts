@@ -1,5 +1,5 @@
 import { collection } from './load-sample.ts';
-import { OpenmojiPackage, samplePictures } from './openmoji.ts';
+import { type OpenmojiPackage, samplePictures } from './openmoji.ts';
 import type { RestClient } from './rest-client.ts';
 import type { SearchAnswer } from './searches.ts';
 import { nearDuplicates } from './sample-texts.ts';
@@ -22,11 +22,11 @@ export async function recallOfPairs(client: RestClient): Promise<Recall> {
   return recall(ranks);
 }
 
-/** Every picture, redrawn as black outlines, searches for its coloured self. */
-export async function recallOfOutlines(client: RestClient, openmoji: OpenmojiPackage): Promise<Recall> {
+/** Every picture, changed as `change` does, searches for its own original. */
+export async function recallOfChanged(client: RestClient, openmoji: OpenmojiPackage, change: 'mirrored' | 'outlines'): Promise<Recall> {
   const ranks: number[] = [];
   for (const { id, hexcode } of samplePictures(await openmoji.catalogue())) {
-    const base64 = (await openmoji.png(hexcode, 'black')).toString('base64');
+    const base64 = (await openmoji[change](hexcode)).toString('base64');
     const { hits } = await search(client, { query: { image: { base64 } }, limit: 5 });
     ranks.push(hits.findIndex((hit) => hit.id === id));
   }

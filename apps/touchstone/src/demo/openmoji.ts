@@ -72,12 +72,26 @@ export class OpenmojiPackage {
     return JSON.parse(await readFile(join(this.folder, 'data', 'openmoji.json'), 'utf8'));
   }
 
-  /** PNG on white, 224 pixels wide and high. `black` is the same drawing as outlines only. */
-  async png(hexcode: string, variant: 'color' | 'black'): Promise<Buffer> {
+  /** PNG on white, 224 pixels wide and high. */
+  async drawing(hexcode: string): Promise<Buffer> {
+    return (await this.rasterised(hexcode, 'color')).png().toBuffer();
+  }
+
+  /** JPEG of the same drawing, the other way round: the copy that somebody took and changed. */
+  async mirrored(hexcode: string): Promise<Buffer> {
+    return (await this.rasterised(hexcode, 'color')).flop().jpeg({ quality: 60 }).toBuffer();
+  }
+
+  /** PNG of the same drawing without its colours, as black outlines. */
+  async outlines(hexcode: string): Promise<Buffer> {
+    return (await this.rasterised(hexcode, 'black')).png().toBuffer();
+  }
+
+  private async rasterised(hexcode: string, variant: 'color' | 'black') {
     // Loaded here, because the program that serves has no use for it.
     const { default: sharp } = await import('sharp');
     const svg = await readFile(join(this.folder, variant, 'svg', `${hexcode}.svg`));
     // OpenMoji draws on 72 units, which are 72 pixels at 72 dpi.
-    return sharp(svg, { density: pictureSize }).resize(pictureSize, pictureSize).flatten({ background: 'white' }).png().toBuffer();
+    return sharp(svg, { density: pictureSize }).resize(pictureSize, pictureSize).flatten({ background: 'white' });
   }
 }

@@ -10,6 +10,8 @@ export interface Readiness {
 interface Options {
   readonly url: string;
   readonly key: string;
+  /** Hears what is being waited for. */
+  readonly onWaiting?: (words: string) => void;
   readonly wait?: (ms: number) => Promise<unknown>;
 }
 
@@ -19,11 +21,13 @@ const patienceMs = 10 * 60_000;
 export class RestClient {
   private readonly url: string;
   private readonly key: string;
+  private readonly onWaiting: (words: string) => void;
   private readonly wait: (ms: number) => Promise<unknown>;
 
-  constructor({ url, key, wait = setTimeout }: Options) {
+  constructor({ url, key, onWaiting = () => undefined, wait = setTimeout }: Options) {
     this.url = url;
     this.key = key;
+    this.onWaiting = onWaiting;
     this.wait = wait;
   }
 
@@ -52,7 +56,7 @@ export class RestClient {
       const retryAfterMs = 1_000 * Number(response.headers.get('retry-after') ?? Number.NaN);
       const mayRetry = (response.status === 429 || response.status === 503) && retryAfterMs >= 0 && waitedMs < patienceMs;
       if (!mayRetry) throw await refused(method, path, response);
-      await response.body?.cancel();
+      this.onWaiting(`${problemWords(await response.text()) ?? response.status}; asking again in ${retryAfterMs / 1_000} s`);
       await this.wait(retryAfterMs);
       // At least a second each: `Retry-After: 0` must not make this endless.
       waitedMs += Math.max(retryAfterMs, 1_000);

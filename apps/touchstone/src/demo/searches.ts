@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { contentOf, curlCommand } from './curl.ts';
 import { collection } from './load-sample.ts';
-import { OpenmojiPackage, samplePictures } from './openmoji.ts';
+import { type OpenmojiPackage, samplePictures } from './openmoji.ts';
 import type { RestClient } from './rest-client.ts';
 
 export interface SearchAnswer {
@@ -16,29 +16,25 @@ export interface SampleSearch {
   readonly file?: string;
 }
 
-const drawing = 'honeybee';
+const drawing = 'leopard';
 
 /** The three searches of the demo. The picture and the body that carries it are written to `folder`. */
 export async function sampleSearches(openmoji: OpenmojiPackage, folder: string): Promise<SampleSearch[]> {
   const { hexcode } = samplePictures(await openmoji.catalogue()).find(({ id }) => id === drawing)!;
-  const outlines = await openmoji.png(hexcode, 'black');
-  const picture = join(folder, `${drawing}-outlines.png`);
-  const byPicture = { query: { image: { base64: outlines.toString('base64') } }, limit: 3 };
+  const mirrored = await openmoji.mirrored(hexcode);
+  const picture = join(folder, `${drawing}-mirrored.jpg`);
+  const byPicture = { query: { image: { base64: mirrored.toString('base64') } }, limit: 3 };
   const file = join(folder, 'search-by-picture.json');
   await mkdir(folder, { recursive: true });
-  await writeFile(picture, outlines);
+  await writeFile(picture, mirrored);
   await writeFile(file, `${JSON.stringify(byPicture)}\n`);
 
   return [
-    { words: 'By text', request: { query: { text: 'something to eat at breakfast' }, limit: 5 } },
-    { words: `By picture: ${shown(picture)}, only outlines, while the collection has it in colour`, request: byPicture, file },
+    { words: 'By text', request: { query: { text: 'my cat destroys the furniture' }, limit: 5 } },
+    { words: `By picture: ${shown(picture)}, a drawing of the collection the other way round, as JPEG`, request: byPicture, file },
     {
-      words: 'By item, with a filter: pictures that go with a text about a cat on the sofa',
-      request: {
-        query: { itemId: 'a-cat-that-scratches-the-sofa' },
-        filter: { all: [{ field: 'group', equals: 'animals-nature' }] },
-        limit: 5,
-      },
+      words: 'By item, with a filter: objects like the guitar, by name and by look',
+      request: { query: { itemId: 'guitar' }, filter: { all: [{ field: 'group', equals: 'objects' }] }, limit: 3 },
     },
   ];
 }
