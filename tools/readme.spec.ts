@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest';
+import { differences, steps } from './readme.ts';
+
+const readme = `
+\`\`\`sh
+git clone https://example.com/x && cd x
+npm ci && npm start
+\`\`\`
+Then
+\`\`\`sh
+curl -s http://127.0.0.1:8080/a
+\`\`\`
+\`\`\`json
+{"hits": [{"id": "cat", "score": 0.5}]}
+\`\`\`
+\`\`\`sh
+docker run
+\`\`\`
+`;
+
+it('reads the commands up to the last promised answer', () => {
+  expect(steps(readme.replace('git clone https://example.com/x && cd x', 'git clone https://example.com/x'))).toEqual([
+    { commands: 'npm ci && npm start' },
+    { commands: 'curl -s http://127.0.0.1:8080/a', answer: { hits: [{ id: 'cat', score: 0.5 }] } },
+  ]);
+});
+
+it('leaves out how the repository is fetched', () => expect(steps(readme)[0].commands).toBe('npm ci && npm start'));
+
+describe('differences', () => {
+  const promised = { hits: [{ id: 'cat', score: 0.5 }], next: '' };
+
+  it.each([
+    ['the same', promised, []],
+    ['a number that a processor rounds otherwise', { ...promised, hits: [{ id: 'cat', score: 0.505 }] }, []],
+    ['another number', { ...promised, hits: [{ id: 'cat', score: 0.6 }] }, ['/hits/0/score: expected 0.5 and got 0.6']],
+    ['another item', { ...promised, hits: [{ id: 'dog', score: 0.5 }] }, ['/hits/0/id: expected "cat" and got "dog"']],
+    ['one more', { ...promised, more: 1 }, ['/more: expected undefined and got 1']],
+    ['no list', { ...promised, hits: {} }, ['/hits: expected [{"id":"cat","score":0.5}] and got {}']],
+  ])('%s', (_, answer, expected) => expect(differences(promised, answer)).toEqual(expected));
+});
