@@ -12,6 +12,7 @@ export type { AttributeValue, Condition, Filter } from './postings.ts';
 
 export interface SpaceQuery {
   readonly space: string;
+  /** Must not change before the answer is there. */
   readonly vector: Float32Array;
   /** Distinct items wanted, at least 1. */
   readonly limit: number;

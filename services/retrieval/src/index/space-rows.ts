@@ -6,7 +6,7 @@ import { Uint32List } from './uint32-list.ts';
 /**
  * The rows of one space: quantised in blocks of the arena, where threads read them, and as float32. Rows are appended and
  * never altered; a dead row has residual −Infinity, hence the bound −Infinity, and is never kept. Bytes a row in 256
- * dimensions: 272 quantised, 1,024 float32, 12 to 24 for the three lists.
+ * dimensions: 272 quantised, 1,024 float32, 16 to 32 for the four lists.
  */
 export class SpaceRows {
   /** Bytes of a row's values. */
