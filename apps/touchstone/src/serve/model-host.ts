@@ -65,12 +65,9 @@ export class ModelHost implements Running {
   }
 
   private async run(): Promise<void> {
-    const isComplete = await this.pull();
+    // The server looks at its folder every second and loads what appears there.
     const serving = this.keepServing();
-    if (!isComplete) {
-      while (!(await this.pause(retryPullMs)) && !(await this.pull()));
-      this.child?.kill('SIGTERM'); // Started again at once, now with all weights.
-    }
+    while (!(await this.pull()) && !(await this.pause(retryPullMs)));
     await serving;
   }
 

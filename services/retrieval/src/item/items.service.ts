@@ -138,19 +138,15 @@ export class Items {
     const images = items.flatMap(({ content, images }) => images.map(({ sha256, bytes }, part) => ({ ...owner, itemId: content.id, part, sha256, bytes })));
     if (images.length > 0) await transaction.insert(ItemImage, images);
 
-    for (const { content, images } of items) {
-      await this.outbox.add(transaction, tenant, ItemUpsertedSchema, {
-        key: `${collection}/${content.id}`,
-        message: {
-          collection,
-          itemId: content.id,
-          position,
-          isNew: !present.has(content.id),
-          images: images.length,
-          imagesBefore: imagesBefore.get(content.id) ?? 0,
-        },
-      });
-    }
+    await this.outbox.addAll(
+      transaction,
+      tenant,
+      ItemUpsertedSchema,
+      items.map(({ content: { id }, images }) => ({
+        key: `${collection}/${id}`,
+        message: { collection, itemId: id, position, isNew: !present.has(id), images: images.length, imagesBefore: imagesBefore.get(id) ?? 0 },
+      })),
+    );
   }
 }
 
