@@ -1,5 +1,5 @@
 /**
- * The bare vector index beside usearch and Qdrant Edge: `npm run bench:index`. The engines take turns, round by round, on the
+ * The bare vector index beside usearch and Qdrant Edge: `npm run bench:index -w bench`. The engines take turns, round by round, on the
  * same queries, so that a busy machine is busy for all of them; recall stands beside every speed.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -97,6 +97,6 @@ try {
 } finally {
   await qdrant?.remove();
 }
-const report = { command: 'npm run bench:index', machine: `${cpus()[0].model}, ${availableParallelism()} cores`, node: process.version, seed, queries: rounds * queriesPerRound, limit, results };
+const report = { command: 'npm run bench:index -w bench', machine: `${cpus()[0].model}, ${availableParallelism()} cores`, node: process.version, seed, queries: rounds * queriesPerRound, limit, results };
 await mkdir(new URL('../results/', import.meta.url), { recursive: true });
 await writeFile(new URL('../results/index.json', import.meta.url), `${JSON.stringify(report, undefined, 2)}\n`);
