@@ -1,10 +1,11 @@
-import { clone, create, type DescMethod, type DescService, fromBinary, type Message, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { create, type DescMethod, type DescService, fromBinary, type Message, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type ChannelOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
 import { isStreaming } from './call.ts';
 import { type IncomingCall, unexpected } from './call-chain.ts';
 import { type ContractServer, defaultDeadlineMs, maximumMessageBytes, tokenMetadata } from './contract-server.ts';
-import { fromGrpcError } from './grpc-status.ts';
+import { copyOf } from './copy.ts';
+import { asBuffer, fromGrpcError } from './grpc-status.ts';
 import { Problem } from './problem.ts';
 
 /** What a caller says beside its request. */
@@ -30,22 +31,26 @@ export class LocalChannel implements Channel {
   constructor(private readonly server: ContractServer) {}
 
   async unary(method: DescMethod, request: Message, options: CallOptions): Promise<Message> {
+    const { call, forget } = incoming(options);
     try {
-      const answer = await this.server.call(method, clone(method.input, request), incoming(options));
-      return clone(method.output, answer as Message);
+      const answer = await this.server.call(method, copyOf(method.input, request), call);
+      return copyOf(method.output, answer as Message);
     } catch (error) {
       throw unexpected(error, method); // a value that its field cannot hold shows when it is copied
+    } finally {
+      forget();
     }
   }
 
   async *stream(method: DescMethod, request: Message, options: CallOptions): AsyncIterable<Message> {
-    const call = incoming(options);
+    const { call, forget } = incoming(options);
     try {
-      const answer = await this.server.call(method, clone(method.input, request), call);
-      for await (const message of answer as AsyncIterable<Message>) yield clone(method.output, message);
+      const answer = await this.server.call(method, copyOf(method.input, request), call);
+      for await (const message of answer as AsyncIterable<Message>) yield copyOf(method.output, message);
     } catch (error) {
       throw unexpected(error, method);
     } finally {
+      forget();
       call.abort.abort(wentAway());
     }
   }
@@ -66,6 +71,9 @@ export class GrpcChannel implements Channel {
       'grpc.keepalive_time_ms': 20_000,
       'grpc.keepalive_timeout_ms': 5_000,
       'grpc.keepalive_permit_without_calls': 1,
+      // Retries are the caller's decision, and keeping every message for one costs CPU.
+      'grpc.enable_retries': 0,
+      'grpc.service_config_disable_resolution': 1,
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 2_000,
       ...options,
@@ -76,7 +84,7 @@ export class GrpcChannel implements Channel {
     return new Promise((resolve, reject) => {
       const call = this.client.makeUnaryRequest(
         pathOf(method),
-        (message: Message) => Buffer.from(toBinary(method.input, message)),
+        (message: Message) => asBuffer(toBinary(method.input, message)),
         (bytes: Buffer) => fromBinary(method.output, bytes) as Message,
         request,
         metadataOf(options),
@@ -96,7 +104,7 @@ export class GrpcChannel implements Channel {
   async *stream(method: DescMethod, request: Message, options: CallOptions): AsyncIterable<Message> {
     const call = this.client.makeServerStreamRequest(
       pathOf(method),
-      (message: Message) => Buffer.from(toBinary(method.input, message)),
+      (message: Message) => asBuffer(toBinary(method.input, message)),
       (bytes: Buffer) => fromBinary(method.output, bytes) as Message,
       request,
       metadataOf(options),
@@ -138,11 +146,16 @@ export function serviceClient<Service extends DescService>(service: Service, cha
   return Object.fromEntries(methods) as ServiceClient<Service>;
 }
 
-function incoming({ token, deadline, signal, metadata }: CallOptions): IncomingCall {
+/** @returns the call, and how to let go of the caller's signal, which may outlive many calls. */
+function incoming({ token, deadline, signal, metadata }: CallOptions): { call: IncomingCall; forget: () => void } {
   const abort = new AbortController();
-  if (signal?.aborted) abort.abort(wentAway());
-  else signal?.addEventListener('abort', () => abort.abort(wentAway()), { once: true });
-  return { token, deadline: deadline ?? Date.now() + defaultDeadlineMs, abort, metadata: metadata ?? new Map() };
+  const onAbort = () => abort.abort(wentAway());
+  if (signal?.aborted) onAbort();
+  else signal?.addEventListener('abort', onAbort, { once: true });
+  return {
+    call: { token, deadline: deadline ?? Date.now() + defaultDeadlineMs, abort, metadata: metadata ?? new Map() },
+    forget: () => signal?.removeEventListener('abort', onAbort),
+  };
 }
 
 function wentAway(): Problem {

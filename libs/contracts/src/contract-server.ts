@@ -15,7 +15,7 @@ import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
 import { isStreaming } from './call.ts';
 import { admitted, type Answer, callChain, chain, type ChainContext, type Handle, isStream, type Step, unexpected } from './call-chain.ts';
 import { contractTransport, methodPattern } from './grpc-controller.ts';
-import { toGrpcStatus } from './grpc-status.ts';
+import { asBuffer, toGrpcStatus } from './grpc-status.ts';
 import { Problem } from './problem.ts';
 
 /** Calls without a deadline get this one. */
@@ -142,8 +142,13 @@ export class ContractServer extends Server implements CustomTransportStrategy {
 
   private unary(method: DescMethod): handleUnaryCall<Buffer, Buffer> {
     return (call, callback) => {
-      this.answer(method, call)
-        .then((answer) => Buffer.from(toBinary(method.output, answer as Message)))
+      const abort = new AbortController();
+      const onCancelled = () => abort.abort(wentAway());
+      call.once('cancelled', onCancelled);
+      this.answer(method, call, abort)
+        // grpc-js says `cancelled` after every call, also after one that was answered.
+        .finally(() => call.off('cancelled', onCancelled))
+        .then((answer) => asBuffer(toBinary(method.output, answer as Message)))
         .then(
           (bytes) => callback(null, bytes),
           (error: unknown) => callback(toGrpcStatus(unexpected(error, method))),
@@ -153,12 +158,14 @@ export class ContractServer extends Server implements CustomTransportStrategy {
 
   private streaming(method: DescMethod): handleServerStreamingCall<Buffer, Buffer> {
     return async (call) => {
+      const abort = new AbortController();
+      call.once('cancelled', () => abort.abort(wentAway()));
       try {
-        const answer = (await this.answer(method, call)) as AsyncIterable<Message>;
+        const answer = (await this.answer(method, call, abort)) as AsyncIterable<Message>;
         for await (const message of answer) {
           if (call.cancelled) return;
           // A slow reader holds the handler back instead of filling memory.
-          if (!call.write(Buffer.from(toBinary(method.output, message)))) await drained(call);
+          if (!call.write(asBuffer(toBinary(method.output, message)))) await drained(call);
         }
         call.end();
       } catch (error) {
@@ -167,9 +174,11 @@ export class ContractServer extends Server implements CustomTransportStrategy {
     };
   }
 
-  private async answer(method: DescMethod, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Promise<Answer> {
-    const abort = new AbortController();
-    call.once('cancelled', () => abort.abort(new Problem({ reason: Reason.CANCELLED, detail: 'The caller went away.' })));
+  private async answer(
+    method: DescMethod,
+    call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>,
+    abort: AbortController,
+  ): Promise<Answer> {
     const metadata = new Map(
       Object.entries(call.metadata.getMap()).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
     );
@@ -181,6 +190,10 @@ export class ContractServer extends Server implements CustomTransportStrategy {
     }
     return this.call(method, request, { token: metadata.get(tokenMetadata), deadline: deadlineOf(call.getDeadline()), abort, metadata });
   }
+}
+
+function wentAway(): Problem {
+  return new Problem({ reason: Reason.CANCELLED, detail: 'The caller went away.' });
 }
 
 /** Calls the controller through Nest's pipeline and makes messages of what it answers. */

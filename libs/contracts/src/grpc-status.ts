@@ -7,13 +7,16 @@ import { Problem, reasonPolicy } from './problem.ts';
 
 const detailsKey = 'grpc-status-details-bin';
 
+/** The same bytes, not a copy of them. */
+export const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
 /** A problem as gRPC sends it: google.rpc.Status with one detail, our ProblemDetail. */
 export function toGrpcStatus({ reason, detail, violations, retryAfterSeconds }: Problem): StatusObject {
   const code = reasonPolicy(reason).grpcCode;
   const details = create(ProblemDetailSchema, { reason, detail, violations: [...violations], retryAfterSeconds });
   const metadata = new Metadata();
   const packed = create(StatusSchema, { code, message: detail, details: [anyPack(ProblemDetailSchema, details)] });
-  metadata.set(detailsKey, Buffer.from(toBinary(StatusSchema, packed)));
+  metadata.set(detailsKey, asBuffer(toBinary(StatusSchema, packed)));
   return { code, details: detail, metadata };
 }
 
