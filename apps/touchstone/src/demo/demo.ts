@@ -77,14 +77,17 @@ async function caller(): Promise<Caller & { key: string; folder: string }> {
 }
 
 function say(line: string): void {
+  showProgress('');
   process.stdout.write(`${line}\n`);
 }
 
-/** A line that counts up on a terminal, and nothing anywhere else. */
 function progress(what: string): (done: number, of: number) => void {
-  return (done, of) => {
-    if (process.stderr.isTTY) process.stderr.write(done < of ? `\r${what}: ${done} of ${of}` : '\r\u001B[K');
-  };
+  return (done, of) => showProgress(`${what}: ${done} of ${of}`);
+}
+
+/** The last line of a terminal, replaced by the next text; nothing anywhere else. */
+function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001B[K${text}`);
 }
 
 function report(what: string, { count, upserted, unchanged, seconds }: Loaded): void {

@@ -17,6 +17,8 @@ export interface Loaded {
   readonly seconds: number;
 }
 
+/** The part of the client that sends. */
+export type Sender = Pick<RestClient, 'send'>;
 type Progress = (done: number, of: number) => void;
 interface Written {
   readonly upserted: number;
@@ -24,12 +26,12 @@ interface Written {
 }
 
 /** Writes the sample's texts. A second time nothing changes. */
-export function loadTexts(client: RestClient, onProgress: Progress): Promise<Loaded> {
+export function loadTexts(client: Sender, onProgress: Progress): Promise<Loaded> {
   return load(client, sampleTexts, itemsInBatch, async (text) => text, onProgress);
 }
 
 /** Writes the sample's pictures, each with its English name as title. A second time nothing changes. */
-export async function loadPictures(client: RestClient, openmoji: OpenmojiPackage, onProgress: Progress): Promise<Loaded> {
+export async function loadPictures(client: Sender, openmoji: OpenmojiPackage, onProgress: Progress): Promise<Loaded> {
   const pictures = samplePictures(await openmoji.catalogue());
   return load(client, pictures, picturesInBatch, async ({ hexcode, ...item }) => ({
     ...item,
@@ -38,7 +40,7 @@ export async function loadPictures(client: RestClient, openmoji: OpenmojiPackage
 }
 
 async function load<Source>(
-  client: RestClient,
+  client: Sender,
   sources: readonly Source[],
   batchSize: number,
   item: (source: Source) => Promise<object>,

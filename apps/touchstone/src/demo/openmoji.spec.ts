@@ -7,6 +7,10 @@ const openmoji = OpenmojiPackage.find();
 const catalogue = await openmoji.catalogue();
 const pictures = samplePictures(catalogue);
 
+it('says in words where the package is not installed', () => {
+  expect(() => OpenmojiPackage.find('file:///nowhere/demo.js')).toThrow(/openmoji is only in a checkout.*npm ci/);
+});
+
 it('finds each subgroup in the package, whole', () => {
   const wanted = Object.entries(sampleSubgroups).flatMap(([group, names]) => names.map((name) => `${group}/${name}`));
   const picked = Map.groupBy(pictures, ({ attributes }) => `${attributes.group}/${attributes.subgroup}`);

@@ -56,9 +56,9 @@ export class OpenmojiPackage {
   private constructor(private readonly folder: string) {}
 
   /** @throws ConfigurationError where the package is not installed, as in the image. */
-  static find(): OpenmojiPackage {
+  static find(from = import.meta.url): OpenmojiPackage {
     try {
-      return new OpenmojiPackage(dirname(createRequire(import.meta.url).resolve('openmoji/package.json')));
+      return new OpenmojiPackage(dirname(createRequire(from).resolve('openmoji/package.json')));
     } catch (error) {
       throw new ConfigurationError(
         'The sample pictures are not here: the package openmoji is only in a checkout, not in the image. ' +

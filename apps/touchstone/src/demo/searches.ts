@@ -1,9 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { contentOf, curlCommand } from './curl.ts';
-import { collection } from './load-sample.ts';
+import { type Sender, collection } from './load-sample.ts';
 import { type OpenmojiPackage, samplePictures } from './openmoji.ts';
-import type { RestClient } from './rest-client.ts';
 
 export interface SearchAnswer {
   readonly hits: readonly { readonly id: string; readonly score: number; readonly space: string; readonly part: number }[];
@@ -40,7 +39,7 @@ export async function sampleSearches(openmoji: OpenmojiPackage, folder: string):
 }
 
 /** The command that does the search, and what the platform answers to it now. */
-export async function runSearch(client: RestClient, { url, keyWords }: Caller, { request, file }: SampleSearch): Promise<{ command: string; answer: string }> {
+export async function runSearch(client: Sender, { url, keyWords }: Caller, { request, file }: SampleSearch): Promise<{ command: string; answer: string }> {
   const path = `/v1/collections/${collection}/search`;
   const body = file ? { file: shown(file) } : JSON.stringify(request);
   const { hits } = await client.send<SearchAnswer>('POST', path, request);
