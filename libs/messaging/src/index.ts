@@ -1,4 +1,4 @@
-export { defaultRetryPolicy, type RetryPolicy } from './delivery/backoff.ts';
+export { defaultRetryPolicy } from './delivery/backoff.ts';
 export { LocalTransport, type LocalTransportOptions } from './delivery/local-transport.ts';
 export { eventTransport, OnEvent, type Received } from './delivery/on-event.ts';
 export { replayDeadLetters, type ReplayOptions } from './dead-letter/replay-dead-letters.ts';
@@ -6,6 +6,5 @@ export { MessagingHealth } from './messaging-health.ts';
 export { MessagingModule, type MessagingOptions } from './messaging.module.ts';
 export { maximumPayloadBytes, Outbox, type OutboxOptions, type OutgoingEvent } from './outbox/outbox.ts';
 export { topicOf, type StoredEvent } from './outbox/stored-event.ts';
-export { type Clock, systemClock } from './relay/clock.ts';
 export { Lease, LeaseLost } from './relay/lease.ts';
 export { type Publication, type Publisher, Relay, type RelayOptions } from './relay/relay.ts';

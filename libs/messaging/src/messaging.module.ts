@@ -1,11 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Database } from '@touchstone/persistence';
+import { systemClock } from '@touchstone/runtime/clock';
 import { defaultRetryPolicy } from './delivery/backoff.ts';
 import type { ConsumerOptions } from './delivery/consumer.ts';
 import { LocalTransport } from './delivery/local-transport.ts';
 import { MessagingHealth } from './messaging-health.ts';
 import { Outbox } from './outbox/outbox.ts';
-import { systemClock } from './relay/clock.ts';
 import { Relay, type RelayOptions } from './relay/relay.ts';
 
 export interface MessagingOptions extends RelayOptions, Partial<ConsumerOptions> {}

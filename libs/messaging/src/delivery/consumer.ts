@@ -1,9 +1,9 @@
+import type { Clock } from '@touchstone/runtime/clock';
 import { log } from '@touchstone/runtime/logging';
+import { retryDelay, type RetryPolicy } from '@touchstone/runtime/retry';
 import { orderingKey, type StoredEvent } from '../outbox/stored-event.ts';
-import type { Clock } from '../relay/clock.ts';
 import type { Lease } from '../relay/lease.ts';
 import type { Publication } from '../relay/relay.ts';
-import { retryDelay, type RetryPolicy } from './backoff.ts';
 import { deliveryPlan, type DeliveryPlan } from './delivery-plan.ts';
 import { AlreadyReceived, type Inbox } from './inbox.ts';
 

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '@touchstone/persistence';
+import { systemClock, type Clock } from '@touchstone/runtime/clock';
 import { log } from '@touchstone/runtime/logging';
 import type { StoredEvent } from '../outbox/stored-event.ts';
-import { systemClock, type Clock } from './clock.ts';
 import { Lease, LeaseLost } from './lease.ts';
 import { OutboxReader } from './outbox-reader.ts';
 

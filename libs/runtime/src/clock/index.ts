@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 
-/** Time as relay and consumer see it, so that a test or a simulation can move it. */
+/** Time as long-lived parts see it, so that a test or a simulation can move it. */
 export interface Clock {
   /** Epoch milliseconds. */
   now(): number;
@@ -12,3 +12,5 @@ export const systemClock: Clock = {
   now: Date.now,
   wait: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
 };
+
+export { ManualClock } from './manual-clock.ts';
