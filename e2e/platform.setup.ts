@@ -13,7 +13,7 @@ declare module 'vitest' {
   }
 }
 
-/** One platform for all files, in the layout that `TOUCHSTONE_E2E` names: `one-process` (default) or `per-service`. */
+/** One platform for all files, in the layout that `TOUCHSTONE_E2E` names: `one-process` (default), `per-service` or `replicas`. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const mode = (process.env.TOUCHSTONE_E2E ?? 'one-process') as PlatformMode;
   const platform = await startTestPlatform({ mode });

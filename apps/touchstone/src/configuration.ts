@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const databaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'expected postgresql://user:password@host/database');
+const target = z.string().regex(/^(unix:.+|dns:.+:\d+|ipv4:.+:\d+|[^/]+:\d+)$/, 'expected host:port, unix:/path, dns:///name:port or ipv4:host:port,host:port');
 const address = z.string().regex(/^(unix:.+|[^/]+:\d+)$/, 'expected host:port or unix:/path');
 
 const variables = {
@@ -13,13 +14,13 @@ const variables = {
   TOUCHSTONE_HEALTH_PORT: port.optional(),
   TOUCHSTONE_DATA_DIR: z.string().default('.touchstone'),
   TOUCHSTONE_MODELS_DIR: z.string().optional(),
-  TOUCHSTONE_MODELS_URL: address.optional(),
+  TOUCHSTONE_MODELS_URL: target.optional(),
   TOUCHSTONE_DATABASE_URL: databaseUrl.optional(),
   TOUCHSTONE_GATEWAY_DATABASE_URL: databaseUrl.optional(),
   TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL: databaseUrl.optional(),
   TOUCHSTONE_RETRIEVAL_DATABASE_URL: databaseUrl.optional(),
   TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL: databaseUrl.optional(),
-  TOUCHSTONE_RETRIEVAL_URL: address.optional(),
+  TOUCHSTONE_RETRIEVAL_URL: target.optional(),
   TOUCHSTONE_RETRIEVAL_LISTEN: address.optional(),
   TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: z.string().optional(),
   TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: z.string().optional(),

@@ -62,7 +62,7 @@ export class LocalChannel implements Channel {
 export class GrpcChannel implements Channel {
   private readonly client: Client;
 
-  /** @param url `host:port` or `unix:path`. */
+  /** @param url `host:port`, `unix:path`, `dns:///name:port` or `ipv4:host:port,host:port`; calls go round several addresses. */
   constructor(url: string, options: ChannelOptions = {}) {
     this.client = new Client(url, credentials.createInsecure(), {
       'grpc.max_receive_message_length': maximumMessageBytes,
@@ -76,6 +76,7 @@ export class GrpcChannel implements Channel {
       'grpc.service_config_disable_resolution': 1,
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 2_000,
+      'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ round_robin: {} }] }),
       ...options,
     });
   }

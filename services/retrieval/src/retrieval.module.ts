@@ -13,6 +13,7 @@ import { Items } from './item/items.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.ts';
 import { CollectionViews, SCANNER } from './search/collection-views.ts';
+import { LatestPositions } from './search/latest-positions.ts';
 import { SearchController } from './search/search.controller.ts';
 import { Searches } from './search/searches.service.ts';
 
@@ -37,6 +38,7 @@ export class RetrievalModule {
         CollectionViews,
         ItemEmbedding,
         Items,
+        LatestPositions,
         Searches,
       ],
     };

@@ -5,10 +5,14 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort, startPostgres } from '../peers/postgres.ts';
+import { startDoor } from './door.ts';
 import { runTouchstone, serveTouchstone, type TouchstoneProcess } from './touchstone-process.ts';
 
-/** All services in one process with the embedded database, or one process for each service, over gRPC. */
-export type PlatformMode = 'one-process' | 'per-service';
+/**
+ * All services in one process with the embedded database; one process for each service, over gRPC; or two processes for
+ * each, behind a door that sends every connection to the next gateway.
+ */
+export type PlatformMode = 'one-process' | 'per-service' | 'replicas';
 
 export interface TestPlatform {
   readonly url: string;
@@ -52,13 +56,28 @@ export async function startTestPlatform({ mode, dataDir, environment = {} }: Pla
     stops.push(() => started.stop());
     return started;
   };
+  /** Each service as so many processes. @returns where to reach their gateways. */
+  const serveEach = async (replicas: number, settings: NodeJS.ProcessEnv): Promise<string> => {
+    const addresses: string[] = [];
+    for (let replica = 0; replica < replicas; replica++) {
+      addresses.push(`127.0.0.1:${await freePort()}`);
+      await serve(['retrieval'], { ...settings, TOUCHSTONE_RETRIEVAL_LISTEN: addresses[replica] });
+    }
+    const gateways: string[] = [];
+    for (let replica = 0; replica < replicas; replica++) {
+      gateways.push((await serve(['gateway'], { ...settings, TOUCHSTONE_RETRIEVAL_URL: `ipv4:${addresses.join(',')}` })).url!);
+    }
+    if (replicas === 1) return gateways[0];
+    const door = await startDoor(gateways.map((gateway) => new URL(gateway)));
+    stops.push(door.stop);
+    return door.url;
+  };
 
   try {
     const settings = mode === 'one-process' ? common : { ...common, ...(await clusterSettings(folder, stops)) };
-    if (mode === 'per-service') await serve(['retrieval'], settings);
-    const { url } = await serve(mode === 'one-process' ? [] : ['gateway'], settings);
+    const url = mode === 'one-process' ? (await serve([], settings)).url! : await serveEach(mode === 'replicas' ? 2 : 1, settings);
     return {
-      url: url!,
+      url,
       processes,
       environment: settings,
       stop,
@@ -92,15 +111,12 @@ async function clusterSettings(folder: string, stops: (() => Promise<unknown>)[]
   const publicFile = join(folder, 'token-public.pem');
   await writeFile(privateFile, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 });
   await writeFile(publicFile, publicKey.export({ type: 'spki', format: 'pem' }));
-  const address = `127.0.0.1:${await freePort()}`;
   const settings = {
     TOUCHSTONE_DATABASE_URL: postgres.url,
     TOUCHSTONE_GATEWAY_DATABASE_URL: postgres.urlOf('gateway'),
     TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL: postgres.urlOf('gateway_system'),
     TOUCHSTONE_RETRIEVAL_DATABASE_URL: postgres.urlOf('retrieval'),
     TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL: postgres.urlOf('retrieval_system'),
-    TOUCHSTONE_RETRIEVAL_LISTEN: address,
-    TOUCHSTONE_RETRIEVAL_URL: address,
     TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: privateFile,
     TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: publicFile,
   };

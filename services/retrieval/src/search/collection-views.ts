@@ -1,4 +1,5 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { DatabaseUnavailable } from '@touchstone/persistence';
 import { log } from '@touchstone/runtime/logging';
 import type { Health } from '@touchstone/runtime/lifecycle';
 import type { Tenant } from '@touchstone/runtime/tenant';
@@ -7,6 +8,7 @@ import type { Scanner } from '../index/scanner.ts';
 import type { Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
 import { CollectionLog, type DirectoryEntry } from './collection-log.ts';
+import { LatestPositions } from './latest-positions.ts';
 import { positionNotReached } from './search.errors.ts';
 
 export const SCANNER = Symbol('scanner');
@@ -14,6 +16,8 @@ export const SCANNER = Symbol('scanner');
 const followEveryMs = 1_000;
 const patienceMs = 2_000;
 const retryReadMs = 20;
+/** A database that takes longer counts as one that does not answer. */
+const latestPatienceMs = 1_000;
 
 /** The index of one collection, as far as its log was applied. */
 export class CollectionView {
@@ -66,6 +70,7 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
   constructor(
     @Inject(SCANNER) private readonly scanner: Scanner,
     private readonly collectionLog: CollectionLog,
+    private readonly latestPositions: LatestPositions,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -95,6 +100,32 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
     const entry = await this.collectionLog.find(tenant, name);
     if (!entry) throw collectionNotFound(name);
     return this.open(entry);
+  }
+
+  /**
+   * The view with every write that was acknowledged before this call, by whichever replica, and at least up to
+   * `minPosition`. While PostgreSQL does not answer nobody can write, and the view is taken as it is.
+   *
+   * @throws Problem collection-not-found, position-not-reached
+   */
+  async current(tenant: Tenant, name: string, minPosition: number, signal: AbortSignal): Promise<CollectionView> {
+    const latest = await this.latest(tenant, name);
+    if (latest === undefined) throw collectionNotFound(name);
+    return this.reach(tenant, name, Math.max(latest, minPosition), signal);
+  }
+
+  /** 0 when PostgreSQL does not answer in time; undefined when there is no such collection. */
+  private async latest(tenant: Tenant, name: string): Promise<number | undefined> {
+    let timer: NodeJS.Timeout;
+    const patience = new Promise<number>((resolve) => (timer = setTimeout(resolve, latestPatienceMs, 0)));
+    try {
+      return await Promise.race([this.latestPositions.of(tenant, name), patience]);
+    } catch (error) {
+      if (error instanceof DatabaseUnavailable) return 0;
+      throw error;
+    } finally {
+      clearTimeout(timer!);
+    }
   }
 
   /** Waits until the view has applied the position, two seconds at most. @throws Problem position-not-reached */

@@ -47,7 +47,7 @@ export class Searches {
 
   /** The items most similar to the query; exactly `limit` whenever that many match the filter. */
   async search(tenant: Tenant, name: string, { query, space, filter, limit, minPosition }: SearchInput, signal: AbortSignal): Promise<Hit[]> {
-    const view = await this.views.reach(tenant, name, minPosition, signal);
+    const view = await this.views.current(tenant, name, minPosition, signal);
     const queries = await this.vectorsOf(view, query, space, signal);
     const exclude = query.kind === 'item' ? query.id : undefined;
     const depth = queries.length > 1 ? Math.max(limit, fusionDepth) : limit;
