@@ -91,9 +91,16 @@ export async function start({
     health: app.get<Readiness>(READINESS),
     async stop() {
       stopping.abort();
-      const patience = setTimeout(() => adapter.getHttpServer().closeAllConnections(), 10_000);
-      await app.close();
-      clearTimeout(patience);
+      const server = adapter.getHttpServer();
+      // A connection whose last answer ends after this moment would be kept alive, and waited for.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
+      const patience = setTimeout(() => server.closeAllConnections(), 10_000);
+      try {
+        await app.close();
+      } finally {
+        clearInterval(sweep);
+        clearTimeout(patience);
+      }
     },
   };
 }
