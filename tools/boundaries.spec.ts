@@ -37,6 +37,7 @@ beforeAll(async () => {
     for (const file of [broken, allowed].filter((name) => name !== undefined)) await write(file, line);
   }
   const libraries = await readdir(join(root, 'libs'));
+  for (const name of libraries) await write(`libs/${name}/src/index.ts`, 'export {};');
   const imported = libraries.map((name) => `import '@touchstone/${name}${name === 'runtime' ? '/config' : ''}';`);
   await write('services/gateway/src/libraries.ts', imported.join('\n'));
   said = await lint(tree);
