@@ -1,6 +1,6 @@
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
-import { readEnvironment } from '@touchstone/runtime/config';
+import { checkSettings, gatherSettings, type GivenSettings } from '@touchstone/runtime/config';
 import { z } from 'zod';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -8,24 +8,33 @@ const databaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'expected postgresql
 const target = z.string().regex(/^(unix:.+|dns:.+:\d+|ipv4:.+:\d+|[^/]+:\d+)$/, 'expected host:port, unix:/path, dns:///name:port or ipv4:host:port,host:port');
 const address = z.string().regex(/^(unix:.+|[^/]+:\d+)$/, 'expected host:port or unix:/path');
 
-const variables = {
-  TOUCHSTONE_HOST: z.string().default('127.0.0.1'),
-  TOUCHSTONE_PORT: port.default(8080),
-  TOUCHSTONE_HEALTH_PORT: port.optional(),
-  TOUCHSTONE_DATA_DIR: z.string().default('.touchstone'),
-  TOUCHSTONE_MODELS_DIR: z.string().optional(),
-  TOUCHSTONE_MODELS_URL: target.optional(),
-  TOUCHSTONE_DATABASE_URL: databaseUrl.optional(),
-  TOUCHSTONE_GATEWAY_DATABASE_URL: databaseUrl.optional(),
-  TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL: databaseUrl.optional(),
-  TOUCHSTONE_RETRIEVAL_DATABASE_URL: databaseUrl.optional(),
-  TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL: databaseUrl.optional(),
-  TOUCHSTONE_RETRIEVAL_URL: target.optional(),
-  TOUCHSTONE_RETRIEVAL_LISTEN: address.optional(),
-  TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: z.string().optional(),
-  TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: z.string().optional(),
-  TOUCHSTONE_SCAN_WORKERS: z.coerce.number().int().min(1).max(64).optional(),
+/** Every setting there is: its type and, for `config explain` and docs/operations.md, its meaning. */
+export const settings = {
+  TOUCHSTONE_HOST: z.string().default('127.0.0.1').describe('where the gateway listens'),
+  TOUCHSTONE_PORT: port.default(8080).describe('port of the gateway; 0 takes any free one'),
+  TOUCHSTONE_HEALTH_PORT: port.optional().describe('`/livez` and `/readyz` of a process without a gateway'),
+  TOUCHSTONE_DATA_DIR: z.string().default('.touchstone').describe('folder of the embedded PostgreSQL, the weights and the first key'),
+  TOUCHSTONE_MODELS_DIR: z.string().optional().describe('folder of weights and tokenisers; `models` in the data folder when absent'),
+  TOUCHSTONE_MODELS_URL: target.optional().describe('a KServe v2 server; an own child process when absent'),
+  TOUCHSTONE_DATABASE_URL: databaseUrl.optional().describe('owner of the schemas, for `touchstone migrate`; the embedded PostgreSQL when absent'),
+  TOUCHSTONE_GATEWAY_DATABASE_URL: databaseUrl.optional().describe('role `gateway`'),
+  TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL: databaseUrl.optional().describe('role `gateway_system`'),
+  TOUCHSTONE_RETRIEVAL_DATABASE_URL: databaseUrl.optional().describe('role `retrieval`'),
+  TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL: databaseUrl.optional().describe('role `retrieval_system`'),
+  TOUCHSTONE_RETRIEVAL_URL: target.optional().describe('where a gateway in another process finds retrieval; several as `ipv4:host:port,host:port`'),
+  TOUCHSTONE_RETRIEVAL_LISTEN: address.optional().describe('where retrieval listens for gRPC'),
+  TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: z.string().optional().describe('Ed25519 key in PEM by which the gateway signs callers’ tokens; made at start when all services run in one process'),
+  TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: z.string().optional().describe('its public half, by which services verify them'),
+  TOUCHSTONE_SCAN_WORKERS: z.coerce.number().int().min(1).max(64).optional().describe('threads that scan the index; one less than there are cores when absent'),
+  TOUCHSTONE_URL: z.url().optional().describe('the platform that `touchstone demo` calls; the one of this folder when absent'),
+  TOUCHSTONE_KEY: z.string().regex(/^ts_live_/, 'expected a key, ts_live_…').optional().describe('the key with which it calls; the first administrator’s when absent'),
+  TOUCHSTONE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('least severe messages that are logged'),
 };
+
+/** Settings of this process: environment, and the file that `TOUCHSTONE_CONFIG` names. */
+export function givenSettings(environment: NodeJS.ProcessEnv = process.env): GivenSettings {
+  return gatherSettings(Object.keys(settings), environment, environment.TOUCHSTONE_CONFIG || undefined);
+}
 
 export interface DatabaseUrls {
   /** Role `<service>`. */
@@ -34,7 +43,7 @@ export interface DatabaseUrls {
   readonly systemUrl: string;
 }
 
-/** What the environment says; docs/operations.md describes each variable. */
+/** What the settings mean to the program. */
 export interface Configuration {
   readonly host: string;
   readonly port: number;
@@ -53,11 +62,14 @@ export interface Configuration {
   readonly tokenPrivateKeyFile?: string;
   readonly tokenPublicKeyFile?: string;
   readonly scanWorkers: number;
+  /** What `demo` calls, and with which key. */
+  readonly platformUrl?: string;
+  readonly platformKey?: string;
 }
 
-/** @throws ConfigurationError that names every wrong variable. */
+/** @throws ConfigurationError that names every wrong setting. */
 export function readConfiguration(environment: NodeJS.ProcessEnv = process.env): Configuration {
-  const values = readEnvironment(variables, environment);
+  const values = checkSettings(settings, givenSettings(environment));
   const dataDir = resolve(values.TOUCHSTONE_DATA_DIR);
   return {
     host: values.TOUCHSTONE_HOST,
@@ -76,6 +88,8 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     tokenPrivateKeyFile: values.TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE,
     tokenPublicKeyFile: values.TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE,
     scanWorkers: values.TOUCHSTONE_SCAN_WORKERS ?? Math.max(1, cpus().length - 1),
+    platformUrl: values.TOUCHSTONE_URL,
+    platformKey: values.TOUCHSTONE_KEY,
   };
 }
 

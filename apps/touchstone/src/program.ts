@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, { load: () => Promise<Command>; help: st
   migrate: { load: async () => (await import('./migrate.ts')).migrateDatabase, help: 'migrate                  bring the database up to date' },
   keys: { load: async () => (await import('./key/keys.ts')).keys, help: 'keys create|list|revoke  manage API keys' },
   models: { load: async () => (await import('./models/models.ts')).models, help: 'models list|pull|verify  the weights that the models need' },
+  config: { load: async () => (await import('./config.ts')).config, help: 'config explain           every setting: its value, where it comes from, what it means' },
   doctor: { load: async () => (await import('./doctor/doctor.ts')).doctor, help: 'doctor                   say what is missing or broken here, and what to do' },
   demo: { load: async () => (await import('./demo/demo.ts')).demo, help: 'demo                     load the sample collection into a running platform and search it' },
 };

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { ConfigurationError, readEnvironment } from '@touchstone/runtime/config';
-import { z } from 'zod';
+import { ConfigurationError } from '@touchstone/runtime/config';
 import { readConfiguration } from '../configuration.ts';
 import { UsageError } from '../usage-error.ts';
 import { type Loaded, collection, loadPictures, loadTexts } from './load-sample.ts';
@@ -12,10 +11,6 @@ import { RestClient } from './rest-client.ts';
 import { type Caller, keyIn, runSearch, sampleSearches } from './searches.ts';
 import { waitUntilReady } from './wait-until-ready.ts';
 
-const variables = {
-  TOUCHSTONE_URL: z.url({ protocol: /^https?$/ }).optional(),
-  TOUCHSTONE_KEY: z.string().optional(),
-};
 
 /** Even weak models do better. */
 const brokenBelow = 0.5;
@@ -58,8 +53,7 @@ async function measure(client: RestClient, openmoji: OpenmojiPackage): Promise<n
 
 /** Where the platform is, with which key, and the folder for the demo's files. */
 async function caller(): Promise<Caller & { key: string; folder: string }> {
-  const { port, dataDir } = readConfiguration();
-  const { TOUCHSTONE_URL: named, TOUCHSTONE_KEY: key } = readEnvironment(variables);
+  const { port, dataDir, platformUrl: named, platformKey: key } = readConfiguration();
   const url = (named ?? `http://127.0.0.1:${port}`).replace(/\/+$/, '');
   const folder = join(dataDir, 'demo');
   if (key) return { url, key, keyWords: '$TOUCHSTONE_KEY', folder };

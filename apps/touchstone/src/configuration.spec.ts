@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { readConfiguration, settings } from './configuration.ts';
+
+it('has defaults for a laptop', () => {
+  expect(readConfiguration({})).toMatchObject({ host: '127.0.0.1', port: 8080, databases: { gateway: undefined, retrieval: undefined } });
+});
+
+it.each([
+  ['a port that is none', { TOUCHSTONE_PORT: '70000' }, /TOUCHSTONE_PORT/],
+  ['the URL of another database', { TOUCHSTONE_DATABASE_URL: 'mysql://x/y' }, /TOUCHSTONE_DATABASE_URL: expected postgresql:/],
+  ['an address without a port', { TOUCHSTONE_RETRIEVAL_LISTEN: 'localhost' }, /TOUCHSTONE_RETRIEVAL_LISTEN: expected host:port/],
+])('refuses %s by name', (_, environment, message) => expect(() => readConfiguration(environment)).toThrow(message));
+
+it('docs/operations.md explains every setting', () => {
+  const docs = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+  const table = Object.entries(settings).map(([name, type]) => {
+    const fallback = type.safeParse(undefined).data;
+    return `| \`${name}\` | ${fallback === undefined ? '–' : `\`${String(fallback)}\``} | ${type.description} |`;
+  });
+  expect(docs).toContain(`| setting | default | meaning |\n|---|---|---|\n${table.join('\n')}\n`);
+});
