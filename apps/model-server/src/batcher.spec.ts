@@ -85,3 +85,18 @@ it('refuses what does not fit in the queue, forgets what was given up, fails all
   runs[1].fail(new Error('out of memory'));
   await expect(failing).rejects.toThrow('out of memory');
 });
+
+it('runs what waits when it drains, without waiting for company, and says when all is done', async () => {
+  const { batcher, runs } = controlled({ preferredBatchSizes: [4], maxQueueDelayMs: 60_000 });
+  const waiting = [batcher.submit(rows([1])), batcher.submit(rows([2], 2))];
+  expect(runs).toHaveLength(0);
+  let isDrained = false;
+  const drained = batcher.drain().then(() => (isDrained = true));
+  expect(runs).toHaveLength(1);
+  runs[0].finish();
+  await expect.poll(() => runs.length).toBe(2);
+  expect(isDrained).toBe(false);
+  runs[1].finish();
+  expect((await Promise.all(waiting)).map(valuesOf)).toEqual([[1], [2, 2]]);
+  expect(await drained).toBe(true);
+});

@@ -37,6 +37,7 @@ export class Batcher {
   private readonly queue: Waiting[] = [];
   private running = 0;
   private timer: NodeJS.Timeout | undefined;
+  private drained: (() => void) | undefined;
 
   constructor(
     private readonly options: BatcherOptions,
@@ -61,10 +62,12 @@ export class Batcher {
     });
   }
 
-  /** Fails what waits; what runs goes on. */
-  close(reason: Error): void {
-    clearTimeout(this.timer);
-    for (const { reject } of this.queue.splice(0)) reject(reason);
+  /** Runs what waits, and waits for no company any more. Resolves when all of it is done. */
+  drain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.drained = resolve;
+      this.next();
+    });
   }
 
   private drop(waiting: Waiting, reason: unknown): void {
@@ -78,7 +81,7 @@ export class Batcher {
     clearTimeout(this.timer);
     while (this.running < this.options.instances && this.queue.length > 0) {
       const batch = this.batchOfOldest();
-      const waitMs = this.isWorthStarting(batch) ? 0 : this.options.maxQueueDelayMs - (performance.now() - batch[0].since);
+      const waitMs = this.drained || this.isWorthStarting(batch) ? 0 : this.options.maxQueueDelayMs - (performance.now() - batch[0].since);
       if (waitMs > 0) {
         this.timer = setTimeout(() => this.next(), waitMs);
         return;
@@ -86,6 +89,7 @@ export class Batcher {
       for (const waiting of batch) this.queue.splice(this.queue.indexOf(waiting), 1);
       void this.start(batch);
     }
+    if (this.running === 0 && this.queue.length === 0) this.drained?.();
   }
 
   private batchOfOldest(): Waiting[] {

@@ -2,6 +2,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { ModelInferResponseSchema, type InferTensorContents, type ModelInferRequest, type ModelInferResponse } from '@touchstone/contracts/gen/inference/v2/grpc_service_pb';
 
 import { WrongTensors } from './model.ts';
+import { onlyVersion } from './model-repository.ts';
 import { elementBytes, sizeOf, type RawTensors } from './raw-tensor.ts';
 
 /** @throws WrongTensors when bytes, shape and data type do not fit each other. */
@@ -29,7 +30,7 @@ export function answerOf({ modelName, id }: ModelInferRequest, outputs: RawTenso
   const tensors = Object.entries(outputs);
   const answer: MessageInitShape<typeof ModelInferResponseSchema> = {
     modelName,
-    modelVersion: '1',
+    modelVersion: onlyVersion,
     id,
     outputs: tensors.map(([name, { datatype, shape }]) => ({ name, datatype, shape: shape.map(BigInt) })),
     rawOutputContents: tensors.map(([, { bytes }]) => bytes as Uint8Array<ArrayBuffer>),

@@ -4,7 +4,7 @@ import { GRPCInferenceService as service } from '@touchstone/contracts/gen/infer
 
 import { QueueFull } from './batcher.ts';
 import { answerOf, inputsOf } from './infer-message.ts';
-import { ModelUnavailable, UnknownModel, type ModelRepository } from './model-repository.ts';
+import { LoadFailed, ModelUnavailable, onlyVersion, UnknownModel, UnknownVersion, type ModelRepository } from './model-repository.ts';
 import { WrongTensors } from './model.ts';
 import type { TensorConfig } from './model-config.ts';
 
@@ -18,23 +18,22 @@ type Handlers = {
 
 /** KServe v2's methods over a repository. */
 export function inferenceHandlers(repository: ModelRepository): Handlers {
-  const isReady = (name: string) => repository.index().some((model) => model.name === name && model.state === 'READY');
   return {
     serverLive: async () => ({ live: true }),
     serverReady: async () => ({ ready: repository.index().every(({ state }) => state === 'READY') }),
-    modelReady: async ({ name }) => ({ ready: isReady(name) }),
+    modelReady: async ({ name, version }) => ({ ready: isReady(repository, name, version) }),
     serverMetadata: async () => ({ name: 'touchstone-model-server', version: '0.1.0', extensions: ['model_repository'] }),
-    modelMetadata: async ({ name }) => {
-      const { inputs, outputs, maxBatchSize } = repository.ready(name).config;
+    modelMetadata: async ({ name, version }) => {
+      const { inputs, outputs, maxBatchSize } = repository.ready(name, version).config;
       const described = ({ name, datatype, dims }: TensorConfig) => ({
         name,
         datatype,
         shape: (maxBatchSize > 0 ? [-1, ...dims] : dims).map(BigInt),
       });
-      return { name, versions: ['1'], platform: 'onnxruntime_onnx', inputs: inputs.map(described), outputs: outputs.map(described) };
+      return { name, versions: [onlyVersion], platform: 'onnxruntime_onnx', inputs: inputs.map(described), outputs: outputs.map(described) };
     },
     modelInfer: async (request, signal) => {
-      const model = repository.ready(request.modelName);
+      const model = repository.ready(request.modelName, request.modelVersion);
       const wanted = request.outputs.map(({ name }) => name);
       return answerOf(request, await model.infer(inputsOf(request), wanted, signal));
     },
@@ -42,7 +41,7 @@ export function inferenceHandlers(repository: ModelRepository): Handlers {
       models: repository
         .index()
         .filter(({ state }) => !ready || state === 'READY')
-        .map((model) => ({ ...model, version: '1' })),
+        .map((model) => ({ ...model, version: onlyVersion })),
     }),
     repositoryModelLoad: async ({ modelName }) => {
       await repository.load(modelName);
@@ -53,6 +52,11 @@ export function inferenceHandlers(repository: ModelRepository): Handlers {
       return {};
     },
   };
+}
+
+function isReady(repository: ModelRepository, name: string, version: string): boolean {
+  const isVersion = version === '' || version === onlyVersion;
+  return isVersion && repository.index().some((model) => model.name === name && model.state === 'READY');
 }
 
 /** The service as grpc-js takes it. */
@@ -87,8 +91,8 @@ function unary(handler: Handler): handleUnaryCall<unknown, unknown> {
 }
 
 function codeOf(error: unknown): status {
-  if (error instanceof WrongTensors) return status.INVALID_ARGUMENT;
-  if (error instanceof UnknownModel) return status.NOT_FOUND;
+  if (error instanceof WrongTensors || error instanceof LoadFailed) return status.INVALID_ARGUMENT;
+  if (error instanceof UnknownModel || error instanceof UnknownVersion) return status.NOT_FOUND;
   if (error instanceof ModelUnavailable) return status.UNAVAILABLE;
   if (error instanceof QueueFull) return status.RESOURCE_EXHAUSTED;
   return status.INTERNAL;

@@ -23,8 +23,21 @@ export class UnknownModel extends Error {
   }
 }
 
+/** Each model has one version. */
+export class UnknownVersion extends Error {
+  constructor(name: string, version: string) {
+    super(`model ${name} has no version ${version}; it has ${onlyVersion}`);
+  }
+}
+
 /** The model is known and cannot be used now. */
 export class ModelUnavailable extends Error {}
+
+/** Somebody asked for a model that does not load. */
+export class LoadFailed extends Error {}
+
+/** The folder of a model's files; a client names it, or none. */
+export const onlyVersion = '1';
 
 /**
  * A folder in Triton's layout. Models load when their files appear or change; one that is missing or corrupt says so
@@ -54,7 +67,7 @@ export class ModelRepository {
     });
   }
 
-  /** @throws UnknownModel, or ModelUnavailable with the reason when it does not load. */
+  /** @throws UnknownModel, or LoadFailed with the reason. */
   load(name: string): Promise<void> {
     return this.inTurn(async () => {
       if (!(await this.names()).includes(name)) throw new UnknownModel(name);
@@ -62,23 +75,27 @@ export class ModelRepository {
     });
   }
 
-  /** @throws UnknownModel. Requests that wait fail, those that run finish. */
+  /** Requests that came before are answered. A model that is unknown is as unloaded as can be. */
   unload(name: string): Promise<void> {
     return this.inTurn(async () => {
       const entry = this.entries.get(name);
-      if (entry === undefined) throw new UnknownModel(name);
+      if (entry === undefined) return;
       const { model } = entry;
       Object.assign(entry, { state: 'UNLOADING', reason: '', model: undefined, isUnloaded: true });
-      await model?.close(`${name} was unloaded`);
+      await model?.close();
       Object.assign(entry, { state: 'UNAVAILABLE', reason: 'unloaded' });
       this.log('info', 'model unloaded', { model: name });
     });
   }
 
-  /** @throws UnknownModel, ModelUnavailable. */
-  ready(name: string): Model {
+  /**
+   * @param version empty for whichever there is.
+   * @throws UnknownModel, UnknownVersion, ModelUnavailable.
+   */
+  ready(name: string, version: string): Model {
     const entry = this.entries.get(name);
     if (entry === undefined) throw new UnknownModel(name);
+    if (version !== '' && version !== onlyVersion) throw new UnknownVersion(name, version);
     if (entry.model === undefined) throw new ModelUnavailable(`${name} is not ready: ${entry.reason || entry.state.toLowerCase()}`);
     return entry.model;
   }
@@ -89,7 +106,7 @@ export class ModelRepository {
 
   async close(): Promise<void> {
     await this.inTurn(async () => {
-      for (const { model } of this.entries.values()) await model?.close('the server stops');
+      for (const { model } of this.entries.values()) await model?.close();
       this.entries.clear();
     });
   }
@@ -108,20 +125,20 @@ export class ModelRepository {
       entry.model = await Model.load(this.folder, name, this.threads);
       Object.assign(entry, { state: 'READY', reason: '' });
       this.log('info', 'model loaded', { model: name, durationMs: Math.round(performance.now() - started) });
-      await previous?.close(`${name} was loaded again`);
+      await previous?.close();
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       if (entry.model?.isAlive) entry.reason = `the last reload failed: ${reason}`;
       else Object.assign(entry, { state: 'UNAVAILABLE', reason, model: undefined });
       this.log('error', 'model does not load', { model: name, reason });
-      throw new ModelUnavailable(`${name}: ${reason}`, { cause });
+      throw new LoadFailed(`${name} does not load: ${reason}`, { cause });
     }
   }
 
   private async forget(name: string): Promise<void> {
     const entry = this.entries.get(name);
     this.entries.delete(name);
-    await entry?.model?.close(`the folder of ${name} is gone`);
+    await entry?.model?.close();
   }
 
   /** Folders with a config.pbtxt; a repository that is absent has none. */

@@ -85,7 +85,7 @@ it('unloads and loads on request', async () => {
   await expect(client.infer('plain', row(1))).rejects.toThrow('unloaded');
   await client.loadModel('plain');
   expect((await client.infer('plain', row(4))).doubled.data[0]).toBe(8);
-  await expect(client.loadModel('corrupt')).rejects.toThrow(TritonUnavailable);
+  await expect(client.loadModel('corrupt')).rejects.toThrow(TritonRefused);
   await expect(client.loadModel('nobody')).rejects.toThrow(TritonUnknownModel);
 });
 

@@ -13,7 +13,6 @@ export class WrongTensors extends Error {}
 export class Model {
   private readonly batcher: Batcher;
   private readonly idle: SessionThread[];
-  private readonly running = new Set<Promise<RawTensors>>();
 
   private constructor(
     readonly config: ModelConfig,
@@ -65,10 +64,9 @@ export class Model {
     return wanted.length === 0 ? outputs : Object.fromEntries(wanted.map((name) => [name, outputs[name]]));
   }
 
-  /** Fails what waits, lets what runs finish, frees the memory. */
-  async close(reason: string): Promise<void> {
-    this.batcher.close(new Error(reason));
-    await Promise.allSettled(this.running);
+  /** Answers what waits, as Triton does, then frees the memory. */
+  async close(): Promise<void> {
+    await this.batcher.drain();
     await Promise.all(this.sessions.map((session) => session.close()));
   }
 
@@ -79,12 +77,9 @@ export class Model {
 
   private async run(inputs: RawTensors): Promise<RawTensors> {
     const session = this.idle.pop()!;
-    const outputs = session.run(inputs, this.config.outputs.map(({ name }) => name));
-    this.running.add(outputs);
     try {
-      return await outputs;
+      return await session.run(inputs, this.config.outputs.map(({ name }) => name));
     } finally {
-      this.running.delete(outputs);
       this.idle.push(session);
     }
   }

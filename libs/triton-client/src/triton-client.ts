@@ -17,7 +17,12 @@ export interface CallOptions {
   timeoutMs?: number;
 }
 
-export interface InferOptions extends CallOptions {
+export interface ModelOptions extends CallOptions {
+  /** Version of the model; the newest when absent. */
+  version?: string;
+}
+
+export interface InferOptions extends ModelOptions {
   /** Names of the wanted outputs; all when absent. */
   outputs?: readonly string[];
 }
@@ -76,12 +81,12 @@ export class TritonClient {
     return (await this.call(service.method.serverReady, {}, options)).ready;
   }
 
-  async modelReady(name: string, options?: CallOptions): Promise<boolean> {
-    return (await this.call(service.method.modelReady, { name }, options)).ready;
+  async modelReady(name: string, { version, ...options }: ModelOptions = {}): Promise<boolean> {
+    return (await this.call(service.method.modelReady, { name, version }, options)).ready;
   }
 
-  async modelMetadata(name: string, options?: CallOptions): Promise<ModelMetadata> {
-    const { versions, platform, inputs, outputs } = await this.call(service.method.modelMetadata, { name }, options);
+  async modelMetadata(name: string, { version, ...options }: ModelOptions = {}): Promise<ModelMetadata> {
+    const { versions, platform, inputs, outputs } = await this.call(service.method.modelMetadata, { name, version }, options);
     const plain = (tensors: typeof inputs): TensorMetadata[] =>
       tensors.map(({ name, datatype, shape }) => ({ name, datatype, shape: shape.map(Number) }));
     return { name, versions, platform, inputs: plain(inputs), outputs: plain(outputs) };
@@ -91,13 +96,14 @@ export class TritonClient {
   async infer(
     model: string,
     inputs: Readonly<Record<string, Tensor>>,
-    { outputs = [], ...options }: InferOptions = {},
+    { version, outputs = [], ...options }: InferOptions = {},
   ): Promise<Record<string, Tensor>> {
     const named = Object.entries(inputs);
     const answer = await this.call(
       service.method.modelInfer,
       {
         modelName: model,
+        modelVersion: version,
         inputs: named.map(([name, { shape, data }]) => ({ name, datatype: datatypeOf(data), shape: shape.map(BigInt) })),
         outputs: outputs.map((name) => ({ name })),
         rawInputContents: named.map(([, { data }]) => bytesOf(data)),
@@ -116,11 +122,16 @@ export class TritonClient {
     return models.map(({ name, version, state, reason }) => ({ name, version, state, reason }));
   }
 
-  /** Loads a model, again if it is loaded. A large one takes its time: one minute by default. */
+  /**
+   * Loads a model, again if it is loaded. A large one takes its time: one minute by default.
+   *
+   * @throws TritonRefused with the reason when it is unknown or broken.
+   */
   async loadModel(modelName: string, options?: CallOptions): Promise<void> {
     await this.call(service.method.repositoryModelLoad, { modelName }, { timeoutMs: 60_000, ...options });
   }
 
+  /** Takes no more requests for a model; Triton answers before those that wait are done. */
   async unloadModel(modelName: string, options?: CallOptions): Promise<void> {
     await this.call(service.method.repositoryModelUnload, { modelName }, options);
   }

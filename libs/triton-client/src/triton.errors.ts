@@ -16,7 +16,7 @@ export class TritonError extends Error {
   }
 }
 
-/** No server, or model not loaded: the same call may succeed later. */
+/** No server, or a model that is known and not loaded: the same call may succeed later. */
 export class TritonUnavailable extends TritonError {
   override readonly name: string = 'TritonUnavailable';
 }
@@ -31,7 +31,7 @@ export class TritonRefused extends TritonError {
   override readonly name: string = 'TritonRefused';
 }
 
-/** The server's repository has no such model. */
+/** The server knows no such model or version. Triton knows those that it was once asked to load. */
 export class TritonUnknownModel extends TritonRefused {
   override readonly name: string = 'TritonUnknownModel';
 }
@@ -54,8 +54,16 @@ const kinds = new Map<number, typeof TritonError>([
   [status.UNAUTHENTICATED, TritonRefused],
 ]);
 
+/** Where Triton's code says less than its words, or other than model-server's. Tried with Triton 2.51. */
+const exceptions: readonly { code: status; words: string; Kind: typeof TritonError }[] = [
+  { code: status.RESOURCE_EXHAUSTED, words: 'larger than', Kind: TritonRefused }, // a message, by either end
+  { code: status.UNAVAILABLE, words: 'maximum queue size', Kind: TritonBusy },
+  { code: status.NOT_FOUND, words: 'no available versions', Kind: TritonUnavailable }, // known and not loaded
+  { code: status.INTERNAL, words: 'failed to poll from model repository', Kind: TritonUnknownModel }, // asked to load it
+];
+
 export function tritonError(method: string, cause: ServiceError): TritonError {
-  const isTooLarge = cause.code === status.RESOURCE_EXHAUSTED && cause.details.includes('larger than max');
-  const Kind = isTooLarge ? TritonRefused : (kinds.get(cause.code) ?? TritonError);
+  const exception = exceptions.find(({ code, words }) => code === cause.code && cause.details.includes(words));
+  const Kind = exception?.Kind ?? kinds.get(cause.code) ?? TritonError;
   return new Kind(method, cause.details, cause.code, { cause });
 }
