@@ -23,19 +23,21 @@ const path = process.env.PATH!.split(':').filter((entry) => !entry.includes('nod
 const environment = { ...Object.fromEntries(own), PATH: path, TOUCHSTONE_PORT: String(port) };
 try {
   execFileSync('git', ['clone', '--quiet', new URL('..', import.meta.url).pathname, folder], { stdio: 'inherit' });
-  const found = steps(readFileSync(join(folder, 'README.md'), 'utf8'));
-  const answers = found.filter(({ answer }) => answer !== undefined);
+  const promised = steps(readFileSync(join(folder, 'README.md'), 'utf8'));
+  const answers = promised.filter(({ answer }) => answer !== undefined);
   if (answers.length === 0) throw new Error('README.md promises no answer: expected a sh block followed by a json block.');
 
   const wrong: string[] = [];
-  for (const { commands, answer } of found) {
+  for (const { commands, answer } of promised) {
     process.stdout.write(`$ ${commands}\n`);
     if (/\bnpm start\b/.test(commands)) {
       await start(commands);
       continue;
     }
     const printed = run(commands);
-    if (answer !== undefined) wrong.push(...differences(answer, JSON.parse(printed)).map((line) => `${commands}\n  ${line}`));
+    if (answer === undefined) continue;
+    const found = differences(answer, JSON.parse(printed));
+    if (found.length > 0) wrong.push([commands, ...found].join('\n  '));
   }
   if (wrong.length > 0) throw new Error(`README.md promises other answers:\n${wrong.join('\n')}`);
   process.stdout.write(`${answers.length} answers are those of README.md\n`);

@@ -17,8 +17,8 @@ export interface Weights {
 }
 export interface Sources {
   readonly packages: Readonly<Record<string, LockedPackage>>;
-  /** Overlay, logical model, its files. */
-  readonly manifest: Readonly<Record<string, Readonly<Record<string, Weights>>>>;
+  /** Overlay, logical model, its files; or the overlay whose files it has. */
+  readonly manifest: Readonly<Record<string, Readonly<Record<string, Weights>> | { readonly weightsOf: string }>>;
 }
 
 /** Licences under which a program under Apache-2.0 may be given away together with the package. */
@@ -43,7 +43,7 @@ export function thirdParty({ packages, manifest }: Sources): string {
     .map(([place, locked]) => ({ name: nameOf(place), version: locked.version ?? '', licence: (locked.license ?? '').replace(/^\((.*)\)$/, '$1') }))
     .filter(({ name }) => !dataPackages[name]);
   const models = Object.entries(manifest).flatMap(([overlay, logical]) =>
-    Object.entries(logical).flatMap(([model, { weights, files }]) => files.map((file) => ({ overlay, model, weights, ...file }))));
+    'weightsOf' in logical ? [] : Object.entries(logical).flatMap(([model, { weights, files }]) => files.map((file) => ({ overlay, model, weights, ...file }))));
   const data = Object.entries(packages)
     .map(([place, locked]) => ({ ...locked, name: nameOf(place) }))
     .filter(({ name }) => dataPackages[name]);
