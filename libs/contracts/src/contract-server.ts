@@ -13,7 +13,7 @@ import { type CustomTransportStrategy, type MessageHandler, Server } from '@nest
 import { isObservable, lastValueFrom } from 'rxjs';
 import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
 import { isStreaming } from './call.ts';
-import { admitted, type Answer, callChain, chain, type ChainContext, type Handle, isStream, type Step, unexpected } from './call-chain.ts';
+import { admitted, type Answer, callChain, chain, type ChainContext, type Handle, type Step, unexpected } from './call-chain.ts';
 import { contractTransport, methodPattern } from './grpc-controller.ts';
 import { asBuffer, toGrpcStatus } from './grpc-status.ts';
 import { Problem } from './problem.ts';
