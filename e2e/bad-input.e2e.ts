@@ -1,36 +1,8 @@
-import { request as httpRequest } from 'node:http';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { api, newCollection, platform, search } from './api.ts';
+import { api, newCollection, search } from './api.ts';
 import { photo, photoBytes } from './photos.ts';
-
-/** Sends bytes as they are. */
-function send(path: string, body: Buffer | ((write: (chunk: Buffer) => boolean) => boolean), headers: Record<string, string> = {}): Promise<{ status: number; body: Record<string, never> }> {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest(`${platform.url}${path}`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${platform.keys.first}`, 'content-type': 'application/json', ...headers },
-    });
-    request.once('response', (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk) => chunks.push(chunk));
-      response.once('end', () => {
-        request.destroy();
-        resolve({ status: response.statusCode!, body: JSON.parse(Buffer.concat(chunks).toString()) });
-      });
-    });
-    request.once('error', reject);
-    if (Buffer.isBuffer(body)) {
-      request.end(body);
-      return;
-    }
-    const pump = () => {
-      while (body((chunk) => request.write(chunk)));
-      if (!request.destroyed) request.once('drain', pump);
-    };
-    pump();
-  });
-}
+import { sendBytes } from './send-bytes.ts';
 
 const good = { id: 'good', title: 'A good item' };
 
@@ -95,26 +67,26 @@ describe('bodies', () => {
     ['JSON 100,000 levels deep', Buffer.from(`${'['.repeat(100_000)}${']'.repeat(100_000)}`), 400],
     ['objects 100,000 levels deep', Buffer.from(`${'{"filter":'.repeat(100_000)}1${'}'.repeat(100_000)}`), 400],
   ])('%s is a 4xx that says why', async (_, bytes, status) => {
-    const answer = await send(target, bytes);
+    const answer = await sendBytes(target, bytes);
     expect(answer.status).toBe(status);
     expect(answer.body).toMatchObject({ type: '/problems/invalid-request', status });
   });
 
   it('refuses a body of 100 MB by its announced length', async () => {
-    const answer = await send(target, Buffer.from('{'), { 'content-length': String(100 * 1024 * 1024) });
+    const answer = await sendBytes(target, Buffer.from('{'), { 'content-length': String(100 * 1024 * 1024) });
     expect(answer).toMatchObject({ status: 413, body: { type: '/problems/body-too-large' } });
   });
 
   it('refuses a body of 100 MB that comes in chunks, without taking it all', async () => {
     let left = 100;
     const chunk = Buffer.alloc(1024 * 1024, ' ');
-    const answer = await send(target, (write) => left-- > 0 && write(chunk), { 'transfer-encoding': 'chunked' });
+    const answer = await sendBytes(target, (write) => left-- > 0 && write(chunk), { 'transfer-encoding': 'chunked' });
     expect(answer).toMatchObject({ status: 413, body: { type: '/problems/body-too-large' } });
     expect(left).toBeGreaterThan(40);
   });
 
   it('refuses another media type', async () => {
-    const answer = await send(target, Buffer.from('a=b'), { 'content-type': 'application/x-www-form-urlencoded' });
+    const answer = await sendBytes(target, Buffer.from('a=b'), { 'content-type': 'application/x-www-form-urlencoded' });
     expect(answer).toMatchObject({ status: 415, body: { type: '/problems/unsupported-media-type' } });
   });
 });

@@ -31,16 +31,17 @@ const call = (method: string, path: string, body: object | undefined = method ==
     body: body && JSON.stringify(body),
   });
 
-/** Process ids whose command line has all the words. */
-function processes(...words: string[]): number[] {
-  const lines = execFileSync('ps', ['-eo', 'pid=,args='], { encoding: 'utf8' }).split('\n');
-  return lines.filter((line) => words.every((word) => line.includes(word))).map((line) => Number(line.trim().split(' ')[0]));
+/** The platform's child whose command line has the word. */
+function childOf(parent: number, word: string): number {
+  const lines = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' }).trim().split('\n');
+  const children = lines.map((line) => line.trim().split(/ +/)).filter(([, ppid, ...args]) => Number(ppid) === parent && args.join(' ').includes(word));
+  expect(children).toHaveLength(1);
+  return Number(children[0][0]);
 }
 
 describe('the model server is killed', () => {
   it('a search by vector goes on, a text waits with Retry-After, and all is well again by itself', async () => {
-    const [server] = processes('model-server', `${modelsDir}/laptop`);
-    process.kill(server, 'SIGKILL');
+    process.kill(childOf(platform.processes[0].pid, 'model-server'), 'SIGKILL');
     const vector = Array.from({ length: 384 }, (_, index) => Math.cos(index));
     const byVector = await call('POST', '/search', { query: { vector, space: 'text' } });
     expect(byVector.status).toBe(200);
@@ -58,8 +59,7 @@ describe('the model server is killed', () => {
 
 describe('PostgreSQL is killed', () => {
   it('calls get a 503 with Retry-After, it is started again, and nothing is lost', async () => {
-    const [postmaster] = processes('bin/postgres', '-D', join(folder, 'postgres'));
-    process.kill(postmaster, 'SIGKILL');
+    process.kill(childOf(platform.processes[0].pid, 'bin/postgres'), 'SIGKILL');
     const answer = await call('POST', '/items:upsert', { items: [{ id: 'two', title: 'Comes while the database is away' }] });
     if (answer.status !== 200) {
       expect(answer.status).toBe(503);

@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto';
+import { methodRules } from '@touchstone/contracts';
+import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
+import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import supertest from 'supertest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { api, newCollection, platform } from './api.ts';
+import { sendBytes } from './send-bytes.ts';
+
+/**
+ * OWASP API Security Top 10 (2023) as checks over every operation that the running platform documents. An operation
+ * without a row in `requests` fails, so a new one cannot come without its checks.
+ */
+
+/** A request that succeeds for the first tenant. `{collection}` stands for a collection of that tenant with the item `one`. */
+interface SampleRequest {
+  readonly path: Readonly<Record<string, string>>;
+  readonly body?: object;
+}
+
+const requests: Readonly<Record<string, SampleRequest>> = {
+  'CollectionService.PutCollection': { path: { collection: '{collection}' }, body: {} },
+  'CollectionService.GetCollection': { path: { collection: '{collection}' } },
+  'ItemService.UpsertItems': { path: { collection: '{collection}' }, body: { items: [{ id: 'another', title: 'Another item' }] } },
+  'ItemService.GetItem': { path: { collection: '{collection}', id: 'one' } },
+  'ItemService.DeleteItem': { path: { collection: '{collection}', id: 'one' } },
+  'SearchService.Search': { path: { collection: '{collection}' }, body: { query: { text: 'one' } } },
+};
+
+/** An operation that makes its resource for whoever calls it has nothing of another tenant's to find. */
+const makesItsResource = new Set(['CollectionService.PutCollection']);
+
+const scopes = new Map<string, string>(
+  [CollectionService, ItemService, SearchService].flatMap((service) =>
+    service.methods.map((method) => [`${service.name}.${method.name}`, methodRules(method).scope] as const),
+  ),
+);
+
+interface Operation {
+  readonly id: string;
+  readonly method: 'get' | 'put' | 'post' | 'delete' | 'patch';
+  readonly template: string;
+  readonly responses: Readonly<Record<string, { content?: Record<string, { schema: object }> }>>;
+}
+
+const document = await (await fetch(`${platform.url}/openapi.json`)).json();
+const operations: Operation[] = Object.entries<Record<string, { operationId: string; responses: Operation['responses'] }>>(document.paths).flatMap(
+  ([template, item]) =>
+    Object.entries(item).map(([method, { operationId, responses }]) => ({ id: operationId, method: method as Operation['method'], template, responses })),
+);
+
+const ajv = new Ajv2020({ strict: false, validateFormats: false }).addSchema({ $id: 'openapi', ...document });
+
+function targetOf({ id, template }: Operation, collection: string): string {
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => requests[id].path[name].replace('{collection}', collection));
+}
+
+/** Sends the operation's sample request, changed by `change`. */
+function send(operation: Operation, collection: string, { authorization, body, query }: { authorization?: string; body?: object; query?: object } = {}) {
+  const sample = requests[operation.id].body;
+  const request = supertest(platform.url)[operation.method](targetOf(operation, collection));
+  if (authorization) request.set('authorization', authorization);
+  if (query) request.query(query);
+  return sample ? request.send(body ?? sample) : request;
+}
+
+const bearer = (key: string) => `Bearer ${key}`;
+let collection: string;
+
+beforeAll(async () => {
+  collection = (await newCollection()).split('/')[3];
+  await api().post(`/v1/collections/${collection}/items:upsert`, { items: [{ id: 'one', title: 'The one item' }] }).expect(200);
+});
+
+type Check = (operation: Operation) => Promise<void>;
+
+const checks: Readonly<Record<string, { readonly check: Check; readonly appliesTo?: (operation: Operation) => boolean }>> = {
+  'API1 other tenant’s object is absent': {
+    appliesTo: ({ id }) => !makesItsResource.has(id),
+    check: async (operation) => {
+      const authorization = bearer(platform.keys.second);
+      const others = await send(operation, collection, { authorization });
+      const never = await send(operation, `test-${randomUUID()}`, { authorization });
+      expect(others.status).toBe(404);
+      expect(never.status).toBe(404);
+      expect(others.body.type).toBe(never.body.type);
+    },
+  },
+  'API2 no key': { check: async (operation) => void (await send(operation, collection).expect(401)) },
+  'API2 expired key': { check: async (operation) => void (await send(operation, collection, { authorization: bearer(platform.keys.expired) }).expect(401)) },
+  'API2 revoked key': { check: async (operation) => void (await send(operation, collection, { authorization: bearer(platform.keys.revoked) }).expect(401)) },
+  'API2 key with one digit changed': {
+    check: async (operation) => {
+      const { first } = platform.keys;
+      const changed = first.slice(0, -1) + (first.endsWith('0') ? '1' : '0');
+      await send(operation, collection, { authorization: bearer(changed) }).expect(401);
+    },
+  },
+  'API2 key in the query': { check: async (operation) => void (await send(operation, collection, { query: { key: platform.keys.first } }).expect(401)) },
+  'API3 unknown field refused': {
+    appliesTo: ({ id }) => requests[id].body !== undefined,
+    check: async (operation) => {
+      const body = { ...requests[operation.id].body, tenantId: randomUUID() };
+      const answer = await send(operation, collection, { authorization: bearer(platform.keys.first), body }).expect(400);
+      expect(answer.body.violations[0].pointer).toBe('/tenantId');
+    },
+  },
+  'API4 body over the limit': {
+    appliesTo: ({ id }) => requests[id].body !== undefined,
+    check: async (operation) => {
+      const answer = await sendBytes(targetOf(operation, collection), Buffer.from('{'), { 'content-length': String(100 * 1024 * 1024) }, operation.method.toUpperCase());
+      expect(answer.status).toBe(413);
+    },
+  },
+  'API5 scope missing': {
+    check: async (operation) => {
+      const scope = scopes.get(operation.id)!;
+      const answer = await send(operation, collection, { authorization: bearer(scope === 'retrieval:read' ? platform.keys.writer : platform.keys.reader) }).expect(403);
+      expect(answer.body.detail).toContain(scope);
+    },
+  },
+  'API8 headers, no stack': {
+    check: async (operation) => {
+      const { headers, text } = await send(operation, collection, {}).expect(401);
+      expect(headers['x-content-type-options']).toBe('nosniff');
+      expect(headers['access-control-allow-origin']).toBeUndefined();
+      expect(headers['content-type']).toContain('application/problem+json');
+      expect(text).not.toMatch(/node_modules|\bat .*:\d+:\d+/);
+    },
+  },
+  'API9 another method': {
+    check: async (operation) => {
+      const { headers } = await supertest(platform.url).patch(targetOf(operation, collection)).set('authorization', bearer(platform.keys.first)).expect(405);
+      expect(headers.allow).toBeTruthy();
+    },
+  },
+  // The last, because it deletes.
+  'API3 answer as documented': {
+    check: async (operation) => {
+      const answer = await send(operation, collection, { authorization: bearer(platform.keys.first) });
+      expect(answer.status).toBeLessThan(300);
+      const pointer = `openapi#/paths/${encodeURIComponent(operation.template.replaceAll('~', '~0').replaceAll('/', '~1'))}/${operation.method}/responses/${answer.status}/content/application~1json/schema`;
+      const validate = ajv.getSchema(pointer);
+      expect(validate, `${operation.id} documents ${answer.status}`).toBeDefined();
+      expect(validate!(answer.body), JSON.stringify(validate!.errors)).toBe(true);
+    },
+  },
+};
+
+const seen = new Map<string, string>();
+
+it('every documented operation has a row, and every row an operation', () => {
+  expect(operations.map(({ id }) => id).sort()).toEqual(Object.keys(requests).sort());
+  for (const { id } of operations) expect(scopes.get(id), `scope of ${id}`).toBeTruthy();
+});
+
+describe.each(operations)('$id', (operation) => {
+  it.each(Object.entries(checks))('%s', async (name, { check, appliesTo = () => true }) => {
+    const cell = `${operation.id} ${name}`;
+    if (!appliesTo(operation)) {
+      seen.set(cell, 'not applicable');
+      return;
+    }
+    seen.set(cell, 'FAILED');
+    await check(operation);
+    seen.set(cell, 'ok');
+  });
+});
+
+afterAll(() => {
+  const table = Object.keys(checks).map((name) => [name, ...operations.map(({ id }) => seen.get(`${id} ${name}`) ?? 'MISSING')]);
+  const rows = [['check', ...operations.map(({ id }) => id)], ...table];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  console.info(rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column])).join('  ')).join('\n'));
+  expect(table.flat()).not.toContain('MISSING');
+});
