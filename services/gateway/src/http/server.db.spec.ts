@@ -129,8 +129,11 @@ describe('public routes', () => {
 describe('without its database', () => {
   it('lives, is not ready, and says when to try again', async () => {
     const nowhere = 'postgresql://gateway@127.0.0.1:1/none';
-    const lost = await start({ host: '127.0.0.1', port: 0, upstreams: [], tokens: new CallerTokens(privateKey), database: { url: nowhere, systemUrl: nowhere } });
+    const upstreams = [{ service: EchoService, channel: new LocalChannel(echo.server) }];
+    const lost = await start({ host: '127.0.0.1', port: 0, upstreams, tokens: new CallerTokens(privateKey), database: { url: nowhere, systemUrl: nowhere } });
     try {
+      const answer = await request(lost.url).get('/v1/echoes/a').set('Authorization', `Bearer ${key}`).expect(503).expect('Retry-After', '2');
+      expect(answer.body).toMatchObject({ type: '/problems/unavailable', detail: 'The database does not answer.' });
       await request(lost.url).get('/livez').expect(200);
       const { body } = await request(lost.url).get('/readyz').expect(503);
       expect(body).toMatchObject({ status: 'not-ready', parts: [{ part: 'gateway database', isReady: false, detail: expect.stringContaining('PostgreSQL') }] });
