@@ -11,6 +11,7 @@ const withoutPolicy = new Map([
   ['retrieval.event_attempt', 'system role only'],
   ['retrieval.inbox', 'the tenant role may insert, never read'],
   ['retrieval.migration', 'owner only'],
+  ['retrieval.operation_queue', 'the tenant role may insert, never read'],
   ['retrieval.outbox', 'the tenant role may insert, never read'],
   ['retrieval.relay_lease', 'system role only'],
 ]);
