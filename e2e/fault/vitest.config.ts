@@ -1,8 +1,16 @@
-import { defineConfig } from 'vitest/config';
-import base from '../vitest.config.ts';
+import { defineConfig, mergeConfig } from 'vitest/config';
+import { fromSource } from '../../vitest.source.ts';
 
 /** Tests that break their own platforms; one after the other. */
-export default defineConfig({
-  ...base,
-  test: { ...base.test, root: import.meta.dirname, include: ['**/*.fault.ts'], globalSetup: [], testTimeout: 300_000 },
-});
+export default mergeConfig(
+  fromSource,
+  defineConfig({
+    test: {
+      root: import.meta.dirname,
+      include: ['**/*.fault.ts'],
+      fileParallelism: false,
+      testTimeout: 300_000,
+      hookTimeout: 180_000,
+    },
+  }),
+);
