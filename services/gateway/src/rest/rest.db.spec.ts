@@ -207,6 +207,13 @@ describe.each(transports)('$name', ({ listen, channelTo }) => {
       expect(third).toBe('event: finished\nid: 3\ndata: {"sequence":3,"finished":"a"}');
     });
 
+    it('answers HEAD with the headers, and stops the service', async () => {
+      const ended = new Promise<void>((resolve) => (watched.onEnd = resolve));
+      await api().head('/v1/echoes/a:watch?events=1000000').set('Authorization', `Bearer ${key}`).expect(200).expect('Content-Type', 'text/event-stream');
+      await ended;
+      await api().head('/v1/echoes/a:watch?events=-1').set('Authorization', `Bearer ${key}`).expect(400);
+    });
+
     it('an error before the first message is an ordinary problem', async () => {
       const answer = await get('/v1/echoes/a:watch?events=2&failAt=1').expect(404).expect('Content-Type', 'application/problem+json');
       expect(answer.body).toMatchObject({ type: '/problems/item-not-found', violations: [{ parameter: 'failAt' }] });
