@@ -6,7 +6,7 @@ type Copy = (value: any) => any;
 
 /**
  * A deep copy of a message. It does what protobuf-es's `clone` does, from functions made once per message type instead
- * of by reflection: 1 µs instead of 11 for a note of 1 KB (bench/rest). Unknown fields are dropped.
+ * of by reflection: 0.5 to 1.1 µs instead of 6 to 12 for the note of bench/rest. Unknown fields are dropped.
  *
  * @throws TypeError for a value that its field cannot hold, which would not survive the way over gRPC either.
  */
