@@ -4,65 +4,24 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '@bufbuild/protobuf';
 import { ManualClock } from '@touchstone/runtime/clock';
-import { testDatabase, type TestDatabase } from '@touchstone/testing';
-import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Behaviour, counted, Counting, numbersTo } from '../fixture/counting.ts';
-import { OperationHandler, type OperationsOptions } from '../index.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Behaviour, numbersTo } from '../fixture/counting.ts';
+import { aborted, countingSuite, gate, idle, patience } from '../fixture/counting-suite.ts';
+import { OperationHandler } from '../index.ts';
 
 const program = fileURLToPath(new URL('../fixture/program.ts', import.meta.url));
 /** For workers that are to lose their lease. */
 const shortLeaseMs = 400;
-const patience = { timeout: 20_000, interval: 20 };
+const { counted, rows, start, state, succeeds, tenant, urls } = countingSuite();
 
-let server: TestDatabase;
-let owner: pg.Pool;
-let tenant: { id: string };
-let started: Counting[];
 let children: ChildProcess[];
-
-beforeAll(async () => {
-  server = await testDatabase({ service: 'retrieval' });
-  owner = new pg.Pool({ connectionString: server.ownerUrl });
-  await Counting.prepare(owner);
-});
-
-afterAll(async () => {
-  await owner?.end();
-  await server?.drop();
-});
-
-beforeEach(() => {
-  tenant = { id: randomUUID() };
-  started = [];
-  children = [];
-});
-
-afterEach(async () => {
-  for (const child of children) child.kill('SIGKILL');
-  await Promise.all(started.map((service) => service.stop()));
-  await owner.query('delete from retrieval.operation');
-});
-
-async function start(behaviour: Behaviour = {}, options: Partial<OperationsOptions> = {}, providers: Function[] = []): Promise<Counting> {
-  const service = await Counting.start(server, options, behaviour, providers);
-  started.push(service);
-  return service;
-}
-
-const idle = { concurrency: 0 };
-const state = async (id: string): Promise<string> => (await owner.query('select state from retrieval.operation where id = $1', [id])).rows[0].state;
-const succeeds = (id: string) => vi.waitFor(async () => expect(await state(id)).toBe('succeeded'), patience);
-
-/** A promise and the function that fulfils it. */
-function gate(): { opened: Promise<void>; open(): void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { opened: promise, open: resolve };
-}
+beforeEach(() => void (children = []));
+afterEach(() => void children.map((child) => child.kill('SIGKILL')));
 
 /** A worker in a process of its own, and what it says. */
 function spawn(...words: (string | number)[]) {
-  const child = fork(program, [server.url, server.systemUrl, ...words.map(String)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const { url, systemUrl } = urls();
+  const child = fork(program, [url, systemUrl, ...words.map(String)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
   children.push(child);
   const said: unknown[] = [];
   child.on('message', (message) => said.push(message));
@@ -73,21 +32,21 @@ describe('processes', () => {
   it('kill -9 in the middle: the next worker goes on from the checkpoint, and each unit has its effect once', async () => {
     const seed = Number(process.env.SEED ?? Date.now() % 1_000);
     console.log(`seed ${seed}`);
-    const id = await (await start({}, idle)).count(tenant, 100);
+    const id = await (await start({}, idle)).count(tenant(), 300);
     for (let kill = 0; kill < 3; kill += 1) {
       const { child, said } = spawn(shortLeaseMs);
       await vi.waitFor(() => expect(said.length).toBeGreaterThan((seed * (kill + 1) * 7) % 20), { ...patience, interval: 1 });
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
-    const before = await counted(owner, id);
+    const before = await counted(id);
     expect(before.length).toBeGreaterThan(2);
-    expect(before.length).toBeLessThan(100);
+    expect(before.length).toBeLessThan(300);
     const resumedAt: number[] = [];
     await start({ before: (unit) => resumedAt.push(unit) });
     await succeeds(id);
     expect(resumedAt[0]).toBe(before.length + 1);
-    expect(await counted(owner, id)).toEqual(numbersTo(100));
+    expect(await counted(id)).toEqual(numbersTo(300));
   }, 60_000);
 
   it.each([
@@ -95,15 +54,15 @@ describe('processes', () => {
     ['within the transaction of a unit', 'within'],
   ])('SIGSTOP %s for longer than the lease, then SIGCONT: the old owner writes nothing more', async (_, hook) => {
     const next = await start({}, idle);
-    const id = await next.count(tenant, 6);
+    const id = await next.count(tenant(), 6);
     const { child, said, says } = spawn(shortLeaseMs, hook, 4);
     await says('waiting');
     child.kill('SIGSTOP');
 
     await start(); // Takes over when the lease has expired, and the transaction too.
     await succeeds(id);
-    expect(await counted(owner, id)).toEqual(numbersTo(6));
-    const { rows: after } = await owner.query('select * from retrieval.operation where id = $1', [id]);
+    expect(await counted(id)).toEqual(numbersTo(6));
+    const after = await rows('select * from retrieval.operation where id = $1', id);
 
     child.send('go on');
     child.kill('SIGCONT');
@@ -111,15 +70,15 @@ describe('processes', () => {
     expect(said.filter((word) => typeof word === 'number')).toEqual([1, 2, 3]);
     child.disconnect();
     await once(child, 'exit'); // What it would still write about the operation's end is refused too.
-    expect(await counted(owner, id)).toEqual(numbersTo(6));
-    expect((await owner.query('select * from retrieval.operation where id = $1', [id])).rows).toEqual(after);
+    expect(await counted(id)).toEqual(numbersTo(6));
+    expect(await rows('select * from retrieval.operation where id = $1', id)).toEqual(after);
   }, 60_000);
 });
 
 describe('leases', () => {
   it('two workers race for 200 operations: each is done once', async () => {
     const writer = await start({}, idle);
-    const ids = await Promise.all(Array.from({ length: 200 }, () => writer.count(tenant, 1)));
+    const ids = await Promise.all(Array.from({ length: 200 }, () => writer.count(tenant(), 1)));
     const takers = new Map<string, string[]>();
     const [one, other] = [gate(), gate()]; // Neither is done before the other has begun.
     const watched = (name: string, { open }: { open(): void }): Behaviour => ({
@@ -130,22 +89,22 @@ describe('leases', () => {
       },
     });
     await Promise.all([start(watched('one', one)), start(watched('other', other))]);
-    await vi.waitFor(async () => expect((await owner.query(`select 1 from retrieval.operation where state <> 'succeeded'`)).rowCount).toBe(0), patience);
+    await vi.waitFor(async () => expect(await rows(`select 1 from retrieval.operation where state <> 'succeeded'`)).toHaveLength(0), patience);
     expect([...takers.values()].every(({ length }) => length === 1)).toBe(true);
-    expect((await owner.query('select distinct operation from retrieval.counted where operation = any ($1)', [ids])).rowCount).toBe(200);
-    expect((await owner.query('select 1 from retrieval.counted where operation = any ($1)', [ids])).rowCount).toBe(200);
+    expect(await rows('select distinct operation from retrieval.counted where operation = any ($1)', ids)).toHaveLength(200);
+    expect(await rows('select 1 from retrieval.counted where operation = any ($1)', ids)).toHaveLength(200);
   });
 
   it('work that outlasts the lease keeps it', async () => {
     const [reached, going] = [gate(), gate()];
     const service = await start({ before: () => (reached.open(), going.opened) }, { leaseMs: shortLeaseMs });
-    const id = await service.count(tenant, 1);
+    const id = await service.count(tenant(), 1);
     await reached.opened;
-    const { rows } = await owner.query('select expires_at from retrieval.operation_queue');
+    const found = await rows('select expires_at from retrieval.operation_queue');
     const taken: string[] = [];
     await start({ before: (_unit, context) => taken.push(context.id) });
     await vi.waitFor(async () => {
-      const { rows: now } = await owner.query('select expires_at from retrieval.operation_queue where now() > $1', [rows[0].expires_at]);
+      const now = await rows('select expires_at from retrieval.operation_queue where now() > $1', found[0].expires_at);
       expect(now).toHaveLength(1); // The first lease would be over.
     }, patience);
     going.open();
@@ -161,41 +120,41 @@ describe('leases', () => {
         async before(unit, { signal }) {
           if (unit < 3) return;
           reached.open();
-          await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+          await aborted(signal);
           lost.resolve(signal.reason);
         },
       },
       { clock },
     );
-    const id = await old.count(tenant, 5);
+    const id = await old.count(tenant(), 5);
     await reached.opened;
-    await owner.query('update retrieval.operation_queue set expires_at = now()');
+    await rows('update retrieval.operation_queue set expires_at = now()');
     await start({ before: takenOver.open });
     await takenOver.opened;
     clock.advance(60_000);
     expect(await lost.promise).toMatchObject({ name: 'LeaseLost' });
     await succeeds(id);
-    expect(await counted(owner, id)).toEqual(numbersTo(5));
+    expect(await counted(id)).toEqual(numbersTo(5));
   });
 
   it('a clock ten minutes off, either way, costs no lease and delays nothing', async () => {
     const clock = new ManualClock();
     const [reached, going] = [gate(), gate()];
     const service = await start({ before: (unit) => unit === 2 && (reached.open(), going.opened) }, { clock });
-    const id = await service.count(tenant, 3);
+    const id = await service.count(tenant(), 3);
     await reached.opened;
     const taken: string[] = [];
     await start({ before: (_unit, context) => taken.push(context.id) });
-    const second = await service.count(tenant, 1); // The other worker may take it.
+    const second = await service.count(tenant(), 1); // The other worker may take it.
     clock.advance(600_000);
     clock.advance(-1_200_000);
     await succeeds(second);
     going.open();
     await succeeds(id);
     expect(taken).not.toContain(id);
-    expect(await counted(owner, id)).toEqual(numbersTo(3));
-    const { rows } = await owner.query('select fencing::integer from retrieval.operation where id = $1', [id]);
-    expect(rows).toEqual([{ fencing: 1 }]);
+    expect(await counted(id)).toEqual(numbersTo(3));
+    const found = await rows('select fencing::integer from retrieval.operation where id = $1', id);
+    expect(found).toEqual([{ fencing: 1 }]);
   });
 });
 
@@ -206,28 +165,28 @@ describe('a graceful stop', () => {
       async after(unit, { signal }) {
         if (unit < 2) return;
         reached.open();
-        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        await aborted(signal);
       },
     });
-    const id = await first.count(tenant, 5);
+    const id = await first.count(tenant(), 5);
     await reached.opened;
     await first.stop();
-    const { rows } = await owner.query('select state, attempts, done from retrieval.operation');
-    expect(rows).toEqual([{ state: 'queued', attempts: 0, done: 2 }]);
-    const { rows: queue } = await owner.query(`select owner, expires_at = '-infinity' as free from retrieval.operation_queue`);
+    const found = await rows('select state, attempts, done from retrieval.operation');
+    expect(found).toEqual([{ state: 'queued', attempts: 0, done: 2 }]);
+    const queue = await rows(`select owner, expires_at = '-infinity' as free from retrieval.operation_queue`);
     expect(queue).toEqual([{ owner: null, free: true }]);
 
     const resumedAt: number[] = [];
     await start({ before: (unit) => resumedAt.push(unit) }); // With a lease of a minute: nothing has to expire.
     await succeeds(id);
     expect(resumedAt).toEqual([3, 4, 5]);
-    expect(await counted(owner, id)).toEqual(numbersTo(5));
+    expect(await counted(id)).toEqual(numbersTo(5));
   });
 
   it('does not wait for ever for a handler that is deaf', async () => {
     const reached = gate();
     const service = await start({ before: () => (reached.open(), new Promise(() => undefined)) }, { stopMs: 1 });
-    await service.count(tenant, 1);
+    await service.count(tenant(), 1);
     await reached.opened;
     await service.stop();
   });
@@ -237,7 +196,7 @@ describe('order', () => {
   it('a tenant with one operation does not wait for the twenty of another', async () => {
     const writer = await start({}, idle);
     const other = { id: randomUUID() };
-    for (let index = 0; index < 20; index += 1) await writer.count(tenant, 1);
+    for (let index = 0; index < 20; index += 1) await writer.count(tenant(), 1);
     const last = await writer.count(other, 1);
     const order: string[] = [];
     await start({ before: (_unit, { id }) => order.push(id) }, { concurrency: 1 });
@@ -247,7 +206,7 @@ describe('order', () => {
 
   it('does no more at once than it may, and tenants share that', async () => {
     const writer = await start({}, idle);
-    const others = [tenant, { id: randomUUID() }, { id: randomUUID() }];
+    const others = [tenant(), { id: randomUUID() }, { id: randomUUID() }];
     for (const each of others) for (let index = 0; index < 4; index += 1) await writer.count(each, 1);
     const inWork = new Set<string>();
     const going = gate();
@@ -259,9 +218,9 @@ describe('order', () => {
       },
     }, { concurrency: 3 });
     await going.opened; // Three at once: one of each tenant.
-    const { rows } = await owner.query(`select count(*)::integer as count from retrieval.operation where state = 'running'`);
-    expect(rows[0].count).toBeLessThanOrEqual(3);
-    await vi.waitFor(async () => expect((await owner.query(`select 1 from retrieval.operation where state <> 'succeeded'`)).rowCount).toBe(0), patience);
+    const found = await rows(`select count(*)::integer as count from retrieval.operation where state = 'running'`);
+    expect(found[0].count).toBeLessThanOrEqual(3);
+    await vi.waitFor(async () => expect(await rows(`select 1 from retrieval.operation where state <> 'succeeded'`)).toHaveLength(0), patience);
   });
 });
 
@@ -286,8 +245,8 @@ describe('handlers', () => {
 
   it('a worker leaves kinds alone that it does not know', async () => {
     const writer = await start({}, idle, [handler('retrieval.newer')]);
-    const { id } = await writer.database().transaction(tenant, (transaction) => writer.operations().enqueue(transaction, tenant, 'retrieval.newer', {}));
-    const known = await writer.count(tenant, 1);
+    const { id } = await writer.database().transaction(tenant(), (transaction) => writer.operations().enqueue(transaction, tenant(), 'retrieval.newer', {}));
+    const known = await writer.count(tenant(), 1);
     await start();
     await succeeds(known);
     expect(await state(id)).toBe('queued');

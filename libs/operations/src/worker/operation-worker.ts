@@ -9,8 +9,8 @@ import type { OperationHandlers } from './operation-handler.ts';
 import { type HeldOperation, LeaseLost, OperationQueue, type Outcome } from './operation-queue.ts';
 import { CancelRequested, OperationRun, WorkerStopping } from './operation-run.ts';
 
-/** About two minutes in all, after each checkpoint. */
-export const defaultRetryPolicy: RetryPolicy = { attempts: 6, firstDelayMs: 2_000, maximumDelayMs: 60_000 };
+/** One to two minutes in all: longer than the restart of a peer. */
+export const defaultRetryPolicy: RetryPolicy = { attempts: 7, firstDelayMs: 2_000, maximumDelayMs: 60_000 };
 
 /** Tenants whose turn is remembered. */
 const rememberedTenants = 1_000;
