@@ -9,7 +9,7 @@ import type { Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
 import { CollectionLog, type DirectoryEntry } from './collection-log.ts';
 import { LatestPositions } from './latest-positions.ts';
-import { positionNotReached } from './search.errors.ts';
+import { positionBeyondLog, positionNotReached } from './search.errors.ts';
 
 export const SCANNER = Symbol('scanner');
 
@@ -106,22 +106,23 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
    * The view with every write that was acknowledged before this call, by whichever replica, and at least up to
    * `minPosition`. While PostgreSQL does not answer nobody can write, and the view is taken as it is.
    *
-   * @throws Problem collection-not-found, position-not-reached
+   * @throws Problem collection-not-found, position-not-reached; invalid-request for a position that no write has had
    */
   async current(tenant: Tenant, name: string, minPosition: number, signal: AbortSignal): Promise<CollectionView> {
     const latest = await this.latest(tenant, name);
     if (latest === undefined) throw collectionNotFound(name);
-    return this.reach(tenant, name, Math.max(latest, minPosition), signal);
+    if (latest !== 'unknown' && latest < minPosition) throw positionBeyondLog(minPosition, latest);
+    return this.reach(tenant, name, latest === 'unknown' ? minPosition : latest, signal);
   }
 
-  /** 0 when PostgreSQL does not answer in time; undefined when there is no such collection. */
-  private async latest(tenant: Tenant, name: string): Promise<number | undefined> {
+  /** `unknown` when PostgreSQL does not answer in time; undefined when there is no such collection. */
+  private async latest(tenant: Tenant, name: string): Promise<number | 'unknown' | undefined> {
     let timer: NodeJS.Timeout;
-    const patience = new Promise<number>((resolve) => (timer = setTimeout(resolve, latestPatienceMs, 0)));
+    const patience = new Promise<'unknown'>((resolve) => (timer = setTimeout(resolve, latestPatienceMs, 'unknown')));
     try {
       return await Promise.race([this.latestPositions.of(tenant, name), patience]);
     } catch (error) {
-      if (error instanceof DatabaseUnavailable) return 0;
+      if (error instanceof DatabaseUnavailable) return 'unknown';
       throw error;
     } finally {
       clearTimeout(timer!);

@@ -7,6 +7,14 @@ export const positionNotReached = (name: string, wanted: number, reached: number
     retryAfterSeconds: 1,
   });
 
+/** A position comes from the answer to a write; this one cannot. */
+export const positionBeyondLog = (wanted: number, latest: number) =>
+  new Problem({
+    reason: Reason.INVALID_REQUEST,
+    detail: 'No write of the collection has this position.',
+    violations: [{ pointer: '/minPosition', detail: `the newest write has the position ${latest}, not ${wanted}` }],
+  });
+
 export const spaceNotFound = (name: string, spaces: readonly string[]) =>
   new Problem({
     reason: Reason.SPACE_NOT_FOUND,
