@@ -14,7 +14,7 @@ const rules: readonly [string, string, string, RegExp, string?][] = [
   ['a lib imports no service', 'libs/models/src/b.ts', "import '@touchstone/retrieval';", /Services and libs import only libs/],
   ['a lib imports no app', 'libs/testing/src/a.ts', "import '@touchstone/model-server';", /Services and libs import only libs/],
   ['one package runs ONNX', 'libs/models/src/c.ts', "import 'onnxruntime-node';", /Only apps\/model-server/, 'apps/model-server/src/a.ts'],
-  ['one file talks to Kafka', 'libs/messaging/src/relay/b.ts', "import 'kafkajs';", /Only .*kafka-transport\.ts/, 'libs/messaging/src/delivery/kafka-transport.ts'],
+  ['one file talks to Kafka', 'libs/messaging/src/relay/b.ts', "import 'kafkajs';", /Only .*kafka-client\.ts/, 'libs/messaging/src/kafka/kafka-client.ts'],
   ['one package decodes pictures', 'services/retrieval/src/item/d.service.ts', "import 'sharp';", /Only libs\/models/, 'libs/models/src/a.ts'],
   ['there are no path aliases', 'services/gateway/src/b.ts', "import '@/rest/route.ts';", /no path aliases/],
   ['nor subpath imports', 'libs/runtime/src/b.ts', "import '#config';", /no path aliases/],
