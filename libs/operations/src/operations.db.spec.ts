@@ -136,7 +136,8 @@ describe('follow', () => {
   });
 
   it('lists newest first, by pages, kind and state', async () => {
-    const service = await start({}, idle);
+    let uuids = 0;
+    const service = await start({}, { ...idle, newUuid: () => (uuids += 1).toString(16).padStart(32, '0') }); // Real ones tie within a millisecond.
     const ids: string[] = [];
     for (let index = 0; index < 5; index += 1) ids.unshift(await service.count(tenant(), 1));
     const { listOperations, cancelOperation, options } = await service.client(tenant());

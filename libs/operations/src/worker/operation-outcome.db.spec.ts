@@ -1,8 +1,9 @@
 import { Problem, Reason } from '@touchstone/contracts';
+import pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
 import { aborted, countingSuite, gate, idle } from '../fixture/counting-suite.ts';
 
-const { counted, finished, rows, start, tenant } = countingSuite();
+const { counted, finished, rows, start, tenant, urls } = countingSuite();
 const problem = (reason: Reason) => expect.objectContaining({ reason });
 
 describe('cancel', () => {
@@ -144,7 +145,7 @@ describe('failure', () => {
         async within(unit) {
           if (unit !== 2 || isLost) return;
           isLost = true;
-          await rows(`select pg_terminate_backend(pid) from pg_stat_activity where usename = 'retrieval' and datname = current_database() and state = 'idle in transaction'`);
+          await rows(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query like 'insert into retrieval.counted%'`);
         },
       },
       { retry: { attempts: 1, firstDelayMs: 1, maximumDelayMs: 1 } },
@@ -207,8 +208,18 @@ describe('retry', () => {
     const id = await service.count(tenant(), 1);
     const { cancelOperation, retryOperation, options } = await service.client(tenant());
     await cancelOperation({ id }, options);
-    const outcomes = await Promise.allSettled([retryOperation({ id }, options), retryOperation({ id }, options)]);
-    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
+    const owner = new pg.Client({ connectionString: urls().ownerUrl });
+    await owner.connect();
+    await owner.query('begin');
+    await owner.query('select 1 from retrieval.operation for no key update');
+    const retries = Promise.allSettled([retryOperation({ id }, options), retryOperation({ id }, options)]);
+    const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await vi.waitFor(async () => expect(await rows(waiting)).toHaveLength(2)); // Both have begun.
+    await owner.query('commit');
+    await owner.end();
+    const outcomes = await retries;
+    expect(outcomes).toContainEqual({ status: 'fulfilled', value: expect.objectContaining({ state: 'queued' }) });
+    expect(outcomes).toContainEqual({ status: 'rejected', reason: problem(Reason.OPERATION_NOT_STOPPED) });
     expect(await rows('select id from retrieval.operation_queue')).toEqual([{ id }]);
   });
 });

@@ -63,6 +63,7 @@ export class OperationRun implements OperationContext<unknown> {
     });
     this.checkpoint = checkpoint;
     this.savedProgress = progress;
+    this.#hasNewProgress = this.lastProgress !== progress;
     this.attempts = 1;
     if (isCancelRequested) this.abort(new CancelRequested());
   }

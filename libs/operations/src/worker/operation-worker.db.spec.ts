@@ -59,10 +59,17 @@ describe('processes', () => {
     await says('waiting');
     child.kill('SIGSTOP');
 
-    await start(); // Takes over when the lease has expired, and the transaction too.
-    await succeeds(id);
-    expect(await counted(id)).toEqual(numbersTo(6));
-    const after = await rows('select * from retrieval.operation where id = $1', id);
+    const [takenOver, going] = [gate(), gate()];
+    await start({
+      async before(unit) {
+        if (unit < 5) return;
+        takenOver.open();
+        await going.opened;
+      },
+    });
+    await takenOver.opened; // The lease has expired, the transaction too, and unit 4 is done in another one.
+    expect(await counted(id)).toEqual([1, 2, 3, 4]);
+    const whileRunning = await rows('select * from retrieval.operation where id = $1', id);
 
     child.send('go on');
     child.kill('SIGCONT');
@@ -70,8 +77,11 @@ describe('processes', () => {
     expect(said.filter((word) => typeof word === 'number')).toEqual([1, 2, 3]);
     child.disconnect();
     await once(child, 'exit'); // What it would still write about the operation's end is refused too.
+    expect(await counted(id)).toEqual([1, 2, 3, 4]);
+    expect(await rows('select * from retrieval.operation where id = $1', id)).toEqual(whileRunning);
+    going.open();
+    await succeeds(id);
     expect(await counted(id)).toEqual(numbersTo(6));
-    expect(await rows('select * from retrieval.operation where id = $1', id)).toEqual(after);
   }, 60_000);
 });
 
@@ -104,8 +114,8 @@ describe('leases', () => {
     const taken: string[] = [];
     await start({ before: (_unit, context) => taken.push(context.id) });
     await vi.waitFor(async () => {
-      const now = await rows('select expires_at from retrieval.operation_queue where now() > $1', found[0].expires_at);
-      expect(now).toHaveLength(1); // The first lease would be over.
+      const renewed = await rows('select 1 from retrieval.operation_queue where now() > $1 and expires_at > $1', found[0].expires_at);
+      expect(renewed).toHaveLength(1); // The first lease would be over.
     }, patience);
     going.open();
     await succeeds(id);
@@ -202,6 +212,20 @@ describe('order', () => {
     await start({ before: (_unit, { id }) => order.push(id) }, { concurrency: 1 });
     await succeeds(last);
     expect(order.indexOf(last)).toBeLessThan(3);
+  });
+
+  it('a tenant that is busy in another process waits for one that is not', async () => {
+    const writer = await start({}, idle);
+    for (let index = 0; index < 4; index += 1) await writer.count(tenant(), 1);
+    const [reached, going] = [gate(), gate()];
+    await start({ before: () => (reached.open(), going.opened) }, { concurrency: 1 });
+    await reached.opened;
+    const newest = await writer.count({ id: randomUUID() }, 1);
+    const order: string[] = [];
+    await start({ before: (_unit, { id }) => order.push(id) }, { concurrency: 1 });
+    await succeeds(newest);
+    expect(order[0]).toBe(newest);
+    going.open();
   });
 
   it('does no more at once than it may, and tenants share that', async () => {
