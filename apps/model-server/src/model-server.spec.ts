@@ -122,9 +122,21 @@ it('tells a busy, an absent, an unknown and a late answer apart', async () => {
   nowhere.close();
 });
 
-it('gives up a call whose signal aborts, with the reason of the signal', async () => {
+it('gives up a call whose signal aborts, with the reason of the signal, and takes it out of the queue', async () => {
   const giveUp = new AbortController();
   const call = client.infer('full', row(1), { signal: giveUp.signal });
-  giveUp.abort(new Error('no longer wanted'));
+  giveUp.abort(new Error('no longer wanted')); // in the tick of the call
   await expect(call).rejects.toThrow('no longer wanted');
+  await client.live();
+  await expect(client.infer('full', row(1), { timeoutMs: 200 })).rejects.toThrow(TritonDeadline); // not busy
+});
+
+it('refuses a message above its own limit, and says which', async () => {
+  const small = await startModelServer({ modelRepository: folder, listen: `unix:${folder}/small`, maxMessageBytes: 1_000, log: () => {} });
+  const caller = new TritonClient(small.url);
+  const refused = await caller.infer('plain', row(...new Array<number>(1_000).fill(1))).catch((error) => error);
+  expect(refused).toMatchObject({ name: 'TritonRefused', detail: expect.stringMatching(/larger than max \(\d+ vs 1000\)/) });
+  expect(await caller.live()).toBe(true);
+  caller.close();
+  await small.stop();
 });

@@ -1,4 +1,5 @@
 export { startPostgres, type Postgres, type PostgresOptions } from './peers/postgres.ts';
 export { testDatabase, type TestDatabase } from './peers/test-database.ts';
-export { modelsDir, type PlatformMode, type PlatformOptions, startTestPlatform, type TestPlatform } from './platform/platform.ts';
+export { startTriton, type Triton, type TritonOptions, tritonPython } from './peers/triton.ts';
+export { modelsDir, type PlatformMode, type PlatformOptions, pulledModels, startTestPlatform, type TestPlatform } from './platform/platform.ts';
 export { CommandFailed, runTouchstone, serveTouchstone, type TouchstoneProcess } from './platform/touchstone-process.ts';

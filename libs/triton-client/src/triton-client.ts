@@ -148,7 +148,10 @@ export class TritonClient {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
 
-      const cancel = () => call.cancel();
+      const cancel = () => {
+        reject(signal!.reason);
+        setImmediate(() => call.cancel()); // in the tick of the call, grpc-js says that it is cancelled and sends it all the same
+      };
       const call = this.client.makeUnaryRequest(
         `/${method.parent.typeName}/${method.name}`,
         (message: MessageShape<M['input']>) => asBuffer(toBinary(method.input, message)),
@@ -158,8 +161,7 @@ export class TritonClient {
         { deadline: Date.now() + timeoutMs },
         (error, answer) => {
           signal?.removeEventListener('abort', cancel);
-          if (signal?.aborted) reject(signal.reason);
-          else if (error) reject(tritonError(method.name, error));
+          if (error) reject(tritonError(method.name, error));
           else resolve(answer!);
         },
       );

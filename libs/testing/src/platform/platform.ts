@@ -41,6 +41,12 @@ const readyTimeoutMs = 300_000;
 /** Weights are pulled once and shared by all platforms of a checkout. */
 export const modelsDir = process.env.TOUCHSTONE_MODELS_DIR ?? fileURLToPath(new URL('../../../../.touchstone/models', import.meta.url));
 
+/** Brings what is missing of an overlay of `model-repository`. @returns its folder, for a server of models; not to be written to. */
+export async function pulledModels(overlay = 'laptop'): Promise<string> {
+  await runTouchstone(['models', 'pull', '--overlay', overlay], { TOUCHSTONE_MODELS_DIR: modelsDir });
+  return join(modelsDir, overlay);
+}
+
 /** Starts the whole platform from its sources, with the real database, model server and models. */
 export async function startTestPlatform({ mode, dataDir, environment = {} }: PlatformOptions): Promise<TestPlatform> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'touchstone-platform-')));

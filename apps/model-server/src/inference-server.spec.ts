@@ -1,0 +1,4 @@
+import { inferenceServerContract } from './inference-server.contract.ts';
+import { modelServer } from './tested-servers.ts';
+
+inferenceServerContract(modelServer);

@@ -1,0 +1,4 @@
+import { inferenceServerContract } from './inference-server.contract.ts';
+import { triton } from './tested-servers.ts';
+
+inferenceServerContract(triton);
