@@ -72,7 +72,7 @@ export async function startTriton({ repository }: TritonOptions): Promise<Triton
       },
     },
   );
-  const ended = once(server, 'exit');
+  const ended = once(server, 'exit').catch(() => undefined); // it may not even start
   const watch = endWith(server, folder, join('/dev/shm', sharedMemory));
   const handles = [server, server.stderr, watch, watch.stdin] as unknown as { ref(): void; unref(): void }[];
   const stop = async () => {
