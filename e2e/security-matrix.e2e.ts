@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { methodRules } from '@touchstone/contracts';
+import { BlobService } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
@@ -14,10 +15,15 @@ import { sendBytes } from './send-bytes.ts';
  * without a row in `requests` fails, so a new one cannot come without its checks.
  */
 
-/** A request that succeeds for the first tenant. `{collection}` stands for a collection of that tenant with the item `one`. */
+/**
+ * A request that succeeds for the first tenant. `{collection}` stands for a collection of that tenant with the item `one`,
+ * `{blob}` and `{upload}` for ones that no other operation's checks touch.
+ */
 interface SampleRequest {
   readonly path: Readonly<Record<string, string>>;
+  /** Sent as JSON, unless it is bytes. */
   readonly body?: object;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const requests: Readonly<Record<string, SampleRequest>> = {
@@ -27,16 +33,27 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'ItemService.GetItem': { path: { collection: '{collection}', id: 'one' } },
   'ItemService.DeleteItem': { path: { collection: '{collection}', id: 'one' } },
   'SearchService.Search': { path: { collection: '{collection}' }, body: { query: { text: 'one' } } },
+  'BlobService.StoreBlob': { path: {}, body: randomBytes(100) },
+  'BlobService.GetBlob': { path: { id: '{blob}' } },
+  'BlobService.DeleteBlob': { path: { id: '{blob}' } },
+  'BlobService.CreateUpload': { path: {}, body: { bytes: 100 } },
+  'BlobService.GetUpload': { path: { id: '{upload}' } },
+  'BlobService.AppendUpload': { path: { id: '{upload}' }, body: randomBytes(50), headers: { 'upload-offset': '0' } },
+  'BlobService.DeleteUpload': { path: { id: '{upload}' } },
 };
 
 /** An operation that makes its resource for whoever calls it has nothing of another tenant's to find. */
-const makesItsResource = new Set(['CollectionService.PutCollection']);
+const makesItsResource = new Set(['CollectionService.PutCollection', 'BlobService.StoreBlob', 'BlobService.CreateUpload']);
 
-const scopes = new Map<string, string>(
-  [CollectionService, ItemService, SearchService].flatMap((service) =>
+const scopes = new Map<string, string>([
+  ...[CollectionService, ItemService, SearchService, BlobService].flatMap((service) =>
     service.methods.map((method) => [`${service.name}.${method.name}`, methodRules(method).scope] as const),
   ),
-);
+  // No contract carries the bytes of blobs.
+  ['BlobService.StoreBlob', 'blobs:write'],
+  ['BlobService.GetBlob', 'blobs:read'],
+  ['BlobService.AppendUpload', 'blobs:write'],
+]);
 
 interface Operation {
   readonly id: string;
@@ -53,25 +70,42 @@ const operations: Operation[] = Object.entries<Record<string, { operationId: str
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false }).addSchema({ $id: 'openapi', ...document });
 
-function targetOf({ id, template }: Operation, collection: string): string {
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => requests[id].path[name].replace('{collection}', collection));
+/** What the placeholders of a path stand for. */
+interface Resources {
+  readonly collection: string;
+  readonly blob: string;
+  readonly upload: string;
+}
+
+const hex = (bytes: number) => randomBytes(bytes).toString('hex');
+const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, blob: hex(32), upload: hex(16) });
+const owned = new Map<string, Resources>();
+
+function targetOf({ id, template }: Operation, resources = owned.get(id)!): string {
+  const fill = (value: string) => value.replace(/\{(\w+)\}/, (_, kind: keyof Resources) => resources[kind]);
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => fill(requests[id].path[name]));
 }
 
 /** Sends the operation's sample request, changed by `change`. */
-function send(operation: Operation, collection: string, { authorization, body, query }: { authorization?: string; body?: object; query?: object } = {}) {
-  const sample = requests[operation.id].body;
-  const request = supertest(platform.url)[operation.method](targetOf(operation, collection));
+function send(operation: Operation, { authorization, body, query, resources }: { authorization?: string; body?: object; query?: object; resources?: Resources } = {}) {
+  const { body: sample, headers = {} } = requests[operation.id];
+  const request = supertest(platform.url)[operation.method](targetOf(operation, resources)).set(headers);
   if (authorization) request.set('authorization', authorization);
+  if (Buffer.isBuffer(sample)) request.type('application/octet-stream');
   if (query) request.query(query);
   return sample ? request.send(body ?? sample) : request;
 }
 
 const bearer = (key: string) => `Bearer ${key}`;
-let collection: string;
 
 beforeAll(async () => {
-  collection = (await newCollection()).split('/')[3];
+  const collection = (await newCollection()).split('/')[3];
   await api().post(`/v1/collections/${collection}/items:upsert`, { items: [{ id: 'one', title: 'The one item' }] }).expect(200);
+  for (const { id } of operations) {
+    const blob = await supertest(platform.url).post('/v1/blobs').set('authorization', bearer(platform.keys.first)).send(hex(20)).expect(201);
+    const upload = await api().post('/v1/uploads', { bytes: 50 }).expect(201);
+    owned.set(id, { collection, blob: blob.body.id, upload: upload.body.id });
+  }
 });
 
 type Check = (operation: Operation) => Promise<void>;
@@ -81,49 +115,49 @@ const checks: Readonly<Record<string, { readonly check: Check; readonly appliesT
     appliesTo: ({ id }) => !makesItsResource.has(id),
     check: async (operation) => {
       const authorization = bearer(platform.keys.second);
-      const others = await send(operation, collection, { authorization });
-      const never = await send(operation, `test-${randomUUID()}`, { authorization });
+      const others = await send(operation, { authorization });
+      const never = await send(operation, { authorization, resources: nobodys() });
       expect(others.status).toBe(404);
       expect(never.status).toBe(404);
       expect(others.body.type).toBe(never.body.type);
     },
   },
-  'API2 no key': { check: async (operation) => void (await send(operation, collection).expect(401)) },
-  'API2 expired key': { check: async (operation) => void (await send(operation, collection, { authorization: bearer(platform.keys.expired) }).expect(401)) },
-  'API2 revoked key': { check: async (operation) => void (await send(operation, collection, { authorization: bearer(platform.keys.revoked) }).expect(401)) },
+  'API2 no key': { check: async (operation) => void (await send(operation).expect(401)) },
+  'API2 expired key': { check: async (operation) => void (await send(operation, { authorization: bearer(platform.keys.expired) }).expect(401)) },
+  'API2 revoked key': { check: async (operation) => void (await send(operation, { authorization: bearer(platform.keys.revoked) }).expect(401)) },
   'API2 key with one digit changed': {
     check: async (operation) => {
       const { first } = platform.keys;
       const changed = first.slice(0, -1) + (first.endsWith('0') ? '1' : '0');
-      await send(operation, collection, { authorization: bearer(changed) }).expect(401);
+      await send(operation, { authorization: bearer(changed) }).expect(401);
     },
   },
-  'API2 key in the query': { check: async (operation) => void (await send(operation, collection, { query: { key: platform.keys.first } }).expect(401)) },
+  'API2 key in the query': { check: async (operation) => void (await send(operation, { query: { key: platform.keys.first } }).expect(401)) },
   'API3 unknown field refused': {
-    appliesTo: ({ id }) => requests[id].body !== undefined,
+    appliesTo: ({ id }) => requests[id].body !== undefined && !Buffer.isBuffer(requests[id].body),
     check: async (operation) => {
       const body = { ...requests[operation.id].body, tenantId: randomUUID() };
-      const answer = await send(operation, collection, { authorization: bearer(platform.keys.first), body }).expect(400);
+      const answer = await send(operation, { authorization: bearer(platform.keys.first), body }).expect(400);
       expect(answer.body.violations[0].pointer).toBe('/tenantId');
     },
   },
   'API4 body over the limit': {
     appliesTo: ({ id }) => requests[id].body !== undefined,
     check: async (operation) => {
-      const answer = await sendBytes(targetOf(operation, collection), Buffer.from('{'), { 'content-length': String(100 * 1024 * 1024) }, operation.method.toUpperCase());
+      const answer = await sendBytes(targetOf(operation), Buffer.from('{'), { 'content-length': String(2 * 1024 ** 4), ...requests[operation.id].headers }, operation.method.toUpperCase());
       expect(answer.status).toBe(413);
     },
   },
   'API5 scope missing': {
     check: async (operation) => {
       const scope = scopes.get(operation.id)!;
-      const answer = await send(operation, collection, { authorization: bearer(scope === 'retrieval:read' ? platform.keys.writer : platform.keys.reader) }).expect(403);
+      const answer = await send(operation, { authorization: bearer(scope === 'retrieval:read' ? platform.keys.writer : platform.keys.reader) }).expect(403);
       expect(answer.body.detail).toContain(scope);
     },
   },
   'API8 headers, no stack': {
     check: async (operation) => {
-      const { headers, text } = await send(operation, collection, {}).expect(401);
+      const { headers, text } = await send(operation, {}).expect(401);
       expect(headers['x-content-type-options']).toBe('nosniff');
       expect(headers['access-control-allow-origin']).toBeUndefined();
       expect(headers['content-type']).toContain('application/problem+json');
@@ -132,15 +166,21 @@ const checks: Readonly<Record<string, { readonly check: Check; readonly appliesT
   },
   'API9 another method': {
     check: async (operation) => {
-      const { headers } = await supertest(platform.url).patch(targetOf(operation, collection)).set('authorization', bearer(platform.keys.first)).expect(405);
+      const another = (['patch', 'put'] as const).find((method) => document.paths[operation.template][method] === undefined)!;
+      const { headers } = await supertest(platform.url)[another](targetOf(operation)).set('authorization', bearer(platform.keys.first)).expect(405);
       expect(headers.allow).toBeTruthy();
     },
   },
   // The last, because it deletes.
   'API3 answer as documented': {
     check: async (operation) => {
-      const answer = await send(operation, collection, { authorization: bearer(platform.keys.first) });
+      const answer = await send(operation, { authorization: bearer(platform.keys.first) });
       expect(answer.status).toBeLessThan(300);
+      const documented = operation.responses[answer.status].content!;
+      if (!('application/json' in documented)) {
+        expect(Object.keys(documented)).toEqual(['*/*']);
+        return;
+      }
       const pointer = `openapi#/paths/${encodeURIComponent(operation.template.replaceAll('~', '~0').replaceAll('/', '~1'))}/${operation.method}/responses/${answer.status}/content/application~1json/schema`;
       const validate = ajv.getSchema(pointer);
       expect(validate, `${operation.id} documents ${answer.status}`).toBeDefined();

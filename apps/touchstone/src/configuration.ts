@@ -13,14 +13,18 @@ export const settings = {
   TOUCHSTONE_HOST: z.string().default('127.0.0.1').describe('where the gateway listens'),
   TOUCHSTONE_PORT: port.default(8080).describe('port of the gateway; 0 takes any free one'),
   TOUCHSTONE_HEALTH_PORT: port.optional().describe('`/livez` and `/readyz` of a process without a gateway'),
-  TOUCHSTONE_DATA_DIR: z.string().default('.touchstone').describe('folder of the embedded PostgreSQL, the weights and the first key'),
+  TOUCHSTONE_DATA_DIR: z.string().default('.touchstone').describe('folder of the embedded PostgreSQL, the weights, the blobs and the first key'),
   TOUCHSTONE_MODELS_DIR: z.string().optional().describe('folder of weights and tokenisers; `models` in the data folder when absent'),
+  TOUCHSTONE_BLOBS_DIR: z.string().optional().describe('folder of blobs, the same for all gateways; `blobs` in the data folder when absent'),
+  TOUCHSTONE_BLOB_LIMIT_MB: z.coerce.number().int().min(1).max(1_048_576).default(1024).describe('size of the largest blob, in MiB'),
   TOUCHSTONE_MODELS_URL: target.optional().describe('a KServe v2 server; an own child process when absent'),
   TOUCHSTONE_DATABASE_URL: databaseUrl.optional().describe('owner of the schemas, for `touchstone migrate`; the embedded PostgreSQL when absent'),
   TOUCHSTONE_GATEWAY_DATABASE_URL: databaseUrl.optional().describe('role `gateway`'),
   TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL: databaseUrl.optional().describe('role `gateway_system`'),
   TOUCHSTONE_RETRIEVAL_DATABASE_URL: databaseUrl.optional().describe('role `retrieval`'),
   TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL: databaseUrl.optional().describe('role `retrieval_system`'),
+  TOUCHSTONE_GATEWAY_URL: target.optional().describe('where services in another process find the gateway’s own contracts, for blobs'),
+  TOUCHSTONE_GATEWAY_LISTEN: address.optional().describe('where the gateway listens for gRPC of services'),
   TOUCHSTONE_RETRIEVAL_URL: target.optional().describe('where a gateway in another process finds retrieval; several as `ipv4:host:port,host:port`'),
   TOUCHSTONE_RETRIEVAL_LISTEN: address.optional().describe('where retrieval listens for gRPC'),
   TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: z.string().optional().describe('Ed25519 key in PEM by which the gateway signs callers’ tokens; made at start when all services run in one process'),
@@ -50,11 +54,18 @@ export interface Configuration {
   readonly healthPort?: number;
   readonly dataDir: string;
   readonly modelsDir: string;
+  readonly blobsDir: string;
+  /** Of the largest blob. */
+  readonly blobLimitBytes: number;
   /** An own model server when absent. */
   readonly modelsUrl?: string;
   /** Owner of the schemas, for migrations; the embedded PostgreSQL when absent. */
   readonly databaseUrl?: string;
   readonly databases: Readonly<Record<'gateway' | 'retrieval', DatabaseUrls | undefined>>;
+  /** Where services find the gateway's own contracts when it runs elsewhere. */
+  readonly gatewayUrl?: string;
+  /** Where the gateway listens for gRPC of services. */
+  readonly gatewayListen?: string;
   /** Where the gateway finds retrieval when it runs elsewhere. */
   readonly retrievalUrl?: string;
   /** Where retrieval listens for gRPC. */
@@ -77,12 +88,16 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     healthPort: values.TOUCHSTONE_HEALTH_PORT,
     dataDir,
     modelsDir: values.TOUCHSTONE_MODELS_DIR ? resolve(values.TOUCHSTONE_MODELS_DIR) : join(dataDir, 'models'),
+    blobsDir: values.TOUCHSTONE_BLOBS_DIR ? resolve(values.TOUCHSTONE_BLOBS_DIR) : join(dataDir, 'blobs'),
+    blobLimitBytes: values.TOUCHSTONE_BLOB_LIMIT_MB * 1024 * 1024,
     modelsUrl: values.TOUCHSTONE_MODELS_URL,
     databaseUrl: values.TOUCHSTONE_DATABASE_URL,
     databases: {
       gateway: pair(values.TOUCHSTONE_GATEWAY_DATABASE_URL, values.TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL),
       retrieval: pair(values.TOUCHSTONE_RETRIEVAL_DATABASE_URL, values.TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL),
     },
+    gatewayUrl: values.TOUCHSTONE_GATEWAY_URL,
+    gatewayListen: values.TOUCHSTONE_GATEWAY_LISTEN,
     retrievalUrl: values.TOUCHSTONE_RETRIEVAL_URL,
     retrievalListen: values.TOUCHSTONE_RETRIEVAL_LISTEN,
     tokenPrivateKeyFile: values.TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE,

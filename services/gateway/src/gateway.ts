@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { type ContractServer, LocalChannel } from '@touchstone/contracts';
 import { Database } from '@touchstone/persistence';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
 import { nestLogger } from '@touchstone/runtime/logging';
 import type { CallerTokens } from '@touchstone/runtime/tenant';
+import { BlobModule, type BlobOptions } from './blob/blob.module.ts';
 import { DocsController, OPENAPI_DOCUMENT } from './docs/docs.controller.ts';
 import { HealthController, READINESS, type Readiness } from './health/health.controller.ts';
 import { refuseOtherMethods } from './http/allowed-methods.ts';
@@ -14,6 +16,7 @@ import { httpServer, type ServerOptions } from './http/server.ts';
 import { demandKeys } from './key/authentication.ts';
 import { type DatabaseUrls, KeysModule } from './key/keys.module.ts';
 import { KeyVerifier } from './key/key-verifier.ts';
+import { gatewayContracts } from './own-contracts.ts';
 import { ProblemFilter } from './rest/problem.filter.ts';
 import type { Upstream } from './rest/rest-controller.ts';
 import { RestModule } from './rest/rest.module.ts';
@@ -27,6 +30,8 @@ export interface GatewayOptions extends Partial<ServerOptions> {
   /** Issues the token by which services know the caller. */
   readonly tokens: CallerTokens;
   readonly database: DatabaseUrls;
+  /** The gateway's own contracts; without them it shows the services alone. */
+  readonly own?: { readonly server: ContractServer; readonly blobs: BlobOptions };
   /** Parts of the platform beside the gateway's own database, for `/readyz`. */
   readonly readiness?: Readiness;
   /** What `/openapi.json` shows; the committed description of the platform when absent. */
@@ -54,6 +59,7 @@ export async function start({
   upstreams,
   tokens,
   database,
+  own,
   readiness = async () => [],
   openApi = committedDocument(),
   bodyLimitBytes = 20 * 1024 * 1024,
@@ -63,12 +69,17 @@ export async function start({
   streamDeadlineMs = 3_600_000,
 }: GatewayOptions): Promise<RunningGateway> {
   const stopping = new AbortController();
+  const ownUpstreams = own ? gatewayContracts.map((service) => ({ service, channel: new LocalChannel(own.server) })) : [];
   @Module({
-    imports: [KeysModule.forDatabase(database), RestModule.forServices(upstreams, { tokens, deadlineMs, streamDeadlineMs, stopping: stopping.signal })],
+    imports: [
+      KeysModule.forDatabase(database),
+      ...(own ? [BlobModule.inFolder(own.blobs)] : []),
+      RestModule.forServices([...upstreams, ...ownUpstreams], { tokens, deadlineMs, streamDeadlineMs, stopping: stopping.signal }),
+    ],
     controllers: [HealthController, DocsController],
     providers: [
       { provide: OPENAPI_DOCUMENT, useValue: openApi },
-      { provide: READINESS, useFactory: (own: Database) => async () => [await databaseHealth(own), ...(await readiness())], inject: [Database] },
+      { provide: READINESS, useFactory: (ownDatabase: Database) => async () => [await databaseHealth(ownDatabase), ...(await readiness())], inject: [Database] },
     ],
   })
   class GatewayModule {}
@@ -79,6 +90,8 @@ export async function start({
   refuseOtherMethods(adapter.getInstance());
   demandKeys(adapter.getInstance(), app.get(KeyVerifier));
   try {
+    if (own) app.connectMicroservice({ strategy: own.server });
+    await app.startAllMicroservices();
     await app.listen(port, host);
   } catch (error) {
     await app.close();

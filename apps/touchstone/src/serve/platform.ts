@@ -1,10 +1,11 @@
+import { createPublicKey } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Channel, GrpcChannel, LocalChannel } from '@touchstone/contracts';
 import { connectModels, type Models } from '@touchstone/models';
 import { migrate } from '@touchstone/persistence';
 import { retrievalContracts, start as startRetrieval } from '@touchstone/retrieval';
-import { start as startGateway } from '@touchstone/gateway';
+import { gatewayContractServer, start as startGateway } from '@touchstone/gateway';
 import { ConfigurationError } from '@touchstone/runtime/config';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
 import { log } from '@touchstone/runtime/logging';
@@ -45,6 +46,9 @@ export async function startPlatform(configuration: Configuration, names: readonl
     await mkdir(configuration.dataDir, { recursive: true, mode: 0o700 });
     const keys = await tokenKeys(configuration, { isAlone, signs: has('gateway'), verifies: has('retrieval') });
     const databaseOf = await databases();
+    const ownContracts = has('gateway')
+      ? gatewayContractServer({ verifier: new CallerTokenVerifier(keys.publicKey ?? createPublicKey(keys.privateKey!)), listen: configuration.gatewayListen })
+      : undefined;
 
     let retrieval: Channel | undefined;
     if (has('retrieval')) {
@@ -70,6 +74,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
       port: configuration.port,
       database: databaseOf('gateway'),
       tokens: new CallerTokens(keys.privateKey!),
+      own: { server: ownContracts!, blobs: { folder: configuration.blobsDir, maximumBytes: configuration.blobLimitBytes } },
       upstreams: retrievalContracts.map((service) => ({ service, channel: retrieval })),
       readiness: () => healthOf(behindTheDoor),
     });

@@ -7,6 +7,7 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { problemDocument, problemOf, problemType } from '../rest/problem-document.ts';
 import { sendProblem } from '../rest/problem.filter.ts';
+import { takeBytes } from './bodies-of-bytes.ts';
 
 /** What the HTTP server grants to a client that nobody knows yet. */
 export interface ServerOptions {
@@ -48,6 +49,7 @@ export function httpServer({ bodyLimitBytes, trustProxy, requestTimeoutMs }: Ser
       done(error as Error);
     }
   });
+  takeBytes(server);
   server.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     void reply.headers(securityHeaders).header('x-request-id', request.id);
     done();

@@ -7,6 +7,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createKey, openKeys, type RunningGateway, start } from '../index.ts';
 import { startEcho } from '../rest/echo.spec-service.ts';
+import { BlobRow, UploadRow } from '../blob/blob.entity.ts';
 import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
@@ -35,7 +36,7 @@ const get = (key?: string) => {
 };
 
 it('entities and migrated schema do not differ', async () => {
-  const source = createDataSource({ url: database.ownerUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow] });
+  const source = createDataSource({ url: database.ownerUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow, BlobRow, UploadRow] });
   await source.initialize();
   try {
     expect(await schemaDifference(source)).toEqual([]);

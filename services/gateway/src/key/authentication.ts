@@ -32,3 +32,11 @@ function refusal({ headers: { authorization } }: FastifyRequest): string {
     ? 'The request carries no key. Send it as `Authorization: Bearer ts_live_…`.'
     : 'The key is malformed, unknown, expired or revoked.';
 }
+
+/** For routes that no contract describes. @throws Problem scope-missing */
+export function demandScope({ caller }: FastifyRequest, scope: string): Caller {
+  if (!caller?.scopes.some((own) => own === scope || own === '*')) {
+    throw new Problem({ reason: Reason.SCOPE_MISSING, detail: `The key needs the scope ${scope}.` });
+  }
+  return caller;
+}

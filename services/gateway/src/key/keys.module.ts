@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Database, PersistenceModule } from '@touchstone/persistence';
+import { BlobRow, UploadRow } from '../blob/blob.entity.ts';
 import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
 import { ApiKeys, type NewKey } from './api-keys.ts';
 import { KeyVerifier } from './key-verifier.ts';
@@ -41,5 +42,5 @@ export async function createKey(urls: DatabaseUrls, newKey: NewKey): Promise<{ k
 }
 
 function databaseOptions({ url, systemUrl }: DatabaseUrls) {
-  return { url, systemUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow] };
+  return { url, systemUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow, BlobRow, UploadRow] };
 }

@@ -6,13 +6,17 @@ import { type Parameter, type Route, routesOf } from '../rest/route.ts';
 import type { JsonSchema } from './rules.ts';
 import { commentOf, Schemas } from './schemas.ts';
 
+/** Operations by path and verb that no contract carries. @param problems references to the problems that any may answer. */
+export type PathsByHand = (problems: (hasBody: boolean) => object) => Readonly<Record<string, Readonly<Record<string, object>>>>;
+
 /**
  * The OpenAPI 3.1 description of services.
  *
  * @param registry of an image with source information: comments become descriptions.
  * @param typeNames services, in the order in which they are to stand.
+ * @param byHand routes of ordinary controllers.
  */
-export function openApiDocument(registry: FileRegistry, typeNames: readonly string[]): object {
+export function openApiDocument(registry: FileRegistry, typeNames: readonly string[], byHand: readonly PathsByHand[] = []): object {
   const services = typeNames.map((name) => registry.getService(name) ?? refuse(`There is no service ${name}`));
   const routes = services.map((service) => routesOf(service));
   const schemas = new Schemas(bothWays(routes.flat()));
@@ -20,6 +24,7 @@ export function openApiDocument(registry: FileRegistry, typeNames: readonly stri
   for (const route of routes.flat()) {
     (paths[route.template] ??= {})[RequestMethod[route.verb].toLowerCase()] = operation(route, schemas);
   }
+  for (const [path, item] of byHand.flatMap((written) => Object.entries(written(problemReferences)))) paths[path] = { ...paths[path], ...item };
   return {
     openapi: '3.1.0',
     info: {
@@ -132,9 +137,11 @@ const problemResponses = Object.fromEntries(
 );
 
 const ofBodies = new Set([413, 415]);
+/** Only routes that are written by hand answer these. */
+const ofBytes = new Set([416]);
 
 function problemReferences(hasBody: boolean): object {
-  const shown = statuses.filter((status) => hasBody || !ofBodies.has(status));
+  const shown = statuses.filter((status) => !ofBytes.has(status) && (hasBody || !ofBodies.has(status)));
   return Object.fromEntries(shown.map((status) => [status, { $ref: `#/components/responses/Problem${status}` }]));
 }
 

@@ -2,8 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { openApiDocument } from './document.ts';
-import { imagePath, publicServices, readImage, toText } from './image.ts';
+import { imagePath, publicDocument, toText } from './image.ts';
 
 const [built] = process.argv.slice(2);
 if (!built) throw new Error('usage: generate.ts <image from buf build>');
@@ -13,4 +12,4 @@ for (const file of image.file) {
   if (!file.name.startsWith('touchstone/')) file.sourceCodeInfo = undefined; // comments of others, four fifths of the file
 }
 writeFileSync(imagePath, toBinary(FileDescriptorSetSchema, image));
-writeFileSync(new URL('../../openapi.json', import.meta.url), toText(openApiDocument(readImage(), publicServices)));
+writeFileSync(new URL('../../openapi.json', import.meta.url), toText(publicDocument()));

@@ -1,15 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { createFileRegistry, type FileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
+import { blobPaths } from '../blob/blob-paths.ts';
+import { openApiDocument } from './document.ts';
 
 /** The committed image of proto/: every descriptor, with the comments of our own files. */
 export const imagePath = new URL('../../../../proto/image.binpb', import.meta.url);
 
+/** The description that `services/gateway/openapi.json` holds. */
+export const publicDocument = () => openApiDocument(readImage(), publicServices, [blobPaths]);
+
 /** The services that `services/gateway/openapi.json` describes. */
-export const publicServices = [
+const publicServices = [
   'touchstone.retrieval.v1.CollectionService',
   'touchstone.retrieval.v1.ItemService',
   'touchstone.retrieval.v1.SearchService',
+  'touchstone.blobs.v1.BlobService',
 ];
 
 export function readImage(path: URL = imagePath): FileRegistry {

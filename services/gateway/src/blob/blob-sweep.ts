@@ -1,0 +1,58 @@
+import { type BeforeApplicationShutdown, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { Database } from '@touchstone/persistence';
+import { log } from '@touchstone/runtime/logging';
+import type { Tenant } from '@touchstone/runtime/tenant';
+import { In, LessThan } from 'typeorm';
+import { BlobRow, UploadRow } from './blob.entity.ts';
+import { BlobFolder } from './blob-folder.ts';
+import { Blobs } from './blobs.service.ts';
+
+const periodMs = 3_600_000;
+/** A file that nobody wrote to for so long belongs to no request that still runs. */
+const graceMs = 3_600_000;
+
+/** Clears away what crashes and abandoned uploads leave: at start, then every hour, in every process of the gateway. */
+@Injectable()
+export class BlobSweep implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly database: Database,
+    private readonly folder: BlobFolder,
+    private readonly blobs: Blobs,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    const begin = () => {
+      this.running = this.sweep(new Date()).catch((error: unknown) => log.warn({ err: error }, 'the blob folder was not swept; the next try is in an hour'));
+    };
+    begin();
+    this.timer = setInterval(begin, periodMs).unref();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  /** Drops expired uploads, then files that no row names. */
+  async sweep(now: Date): Promise<void> {
+    for (const tenant of await this.folder.tenants()) {
+      const named = await this.database.transaction(tenant, async (transaction) => {
+        await transaction.delete(UploadRow, { tenantId: tenant.id, expiresAt: LessThan(now) });
+        const uploads = await transaction.findBy(UploadRow, { tenantId: tenant.id });
+        return new Set(uploads.flatMap(({ parts }) => parts));
+      });
+      const { blobs, incoming } = await this.folder.oldFiles(tenant, new Date(now.getTime() - graceMs));
+      for (const name of incoming) if (!named.has(name)) await this.folder.discard({ path: this.folder.partPath(tenant, name) });
+      for (let at = 0; at < blobs.length; at += 1_000) await this.removeOrphans(tenant, blobs.slice(at, at + 1_000));
+    }
+  }
+
+  private async removeOrphans(tenant: Tenant, ids: readonly string[]): Promise<void> {
+    const rows = await this.database.transaction(tenant, (transaction) => transaction.findBy(BlobRow, { tenantId: tenant.id, id: In([...ids]) }));
+    const known = new Set(rows.map(({ id }) => id));
+    for (const id of ids) if (!known.has(id)) await this.blobs.removeIfNobodys(tenant, id);
+  }
+}

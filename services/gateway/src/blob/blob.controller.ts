@@ -1,0 +1,63 @@
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { UseFilters } from '@nestjs/common';
+import { type Call, GrpcController, type Implementation, PassErrors, type Result } from '@touchstone/contracts';
+import {
+  type BlobPartSchema,
+  type BlobSchema,
+  BlobService,
+  type CreateUploadRequest,
+  type DeleteBlobRequest,
+  type DeleteBlobResponseSchema,
+  type DeleteUploadRequest,
+  type DeleteUploadResponseSchema,
+  type GetUploadRequest,
+  type ReadBlobRequest,
+  type UploadSchema,
+} from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
+import type { BlobRow } from './blob.entity.ts';
+import { defaultMediaType } from './media-type.ts';
+import { Blobs } from './blobs.service.ts';
+import { type Upload, Uploads } from './uploads.service.ts';
+
+/** Blobs by contract; bytes from clients come and go in blob-transfer.controller.ts. */
+@GrpcController(BlobService)
+@UseFilters(PassErrors) // the gateway's own filter answers HTTP
+export class BlobController implements Implementation<typeof BlobService> {
+  constructor(
+    private readonly blobs: Blobs,
+    private readonly uploads: Uploads,
+  ) {}
+
+  async deleteBlob({ id }: DeleteBlobRequest, { tenant }: Call): Promise<Result<typeof DeleteBlobResponseSchema>> {
+    await this.blobs.delete(tenant, id);
+    return {};
+  }
+
+  async createUpload({ bytes, mediaType = defaultMediaType, sha256 }: CreateUploadRequest, { tenant }: Call): Promise<Result<typeof UploadSchema>> {
+    return uploadMessage(await this.uploads.create(tenant, { bytes: Math.floor(bytes), mediaType, sha256 }));
+  }
+
+  async getUpload({ id }: GetUploadRequest, { tenant }: Call): Promise<Result<typeof UploadSchema>> {
+    return uploadMessage(await this.uploads.get(tenant, id));
+  }
+
+  async deleteUpload({ id }: DeleteUploadRequest, { tenant }: Call): Promise<Result<typeof DeleteUploadResponseSchema>> {
+    await this.uploads.delete(tenant, id);
+    return {};
+  }
+
+  async *readBlob({ id }: ReadBlobRequest, { tenant }: Call): AsyncIterable<Result<typeof BlobPartSchema>> {
+    const blob = await this.blobs.get(tenant, id);
+    yield { part: { case: 'blob', value: blobMessage(blob) } };
+    for await (const data of await this.blobs.read(blob)) yield { part: { case: 'data', value: data as Uint8Array<ArrayBuffer> } };
+  }
+}
+
+export function blobMessage({ id, bytes, mediaType }: BlobRow): Result<typeof BlobSchema> {
+  return { id, bytes, mediaType };
+}
+
+export function uploadMessage({ row, blob }: Upload): Result<typeof UploadSchema> {
+  const { id, bytes, mediaType, received, expiresAt } = row;
+  return { id, bytes, mediaType, offset: received, expiresAt: timestampFromDate(expiresAt), ...(blob ? { blob: blobMessage(blob) } : {}) };
+}

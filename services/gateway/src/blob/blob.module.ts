@@ -1,0 +1,26 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { BlobController } from './blob.controller.ts';
+import { BlobFolder } from './blob-folder.ts';
+import { BlobSweep } from './blob-sweep.ts';
+import { BlobTransferController } from './blob-transfer.controller.ts';
+import { BLOB_LIMITS, Blobs } from './blobs.service.ts';
+import { Uploads } from './uploads.service.ts';
+
+/** Where blobs lie and how large they may be. */
+export interface BlobOptions {
+  /** All processes of the gateway see the same folder. */
+  readonly folder: string;
+  /** Of one blob. Default 1 GB. */
+  readonly maximumBytes?: number;
+}
+
+@Module({})
+export class BlobModule {
+  static inFolder({ folder, maximumBytes = 1024 ** 3 }: BlobOptions): DynamicModule {
+    return {
+      module: BlobModule,
+      controllers: [BlobController, BlobTransferController],
+      providers: [{ provide: BlobFolder, useValue: new BlobFolder(folder) }, { provide: BLOB_LIMITS, useValue: { maximumBytes } }, Blobs, Uploads, BlobSweep],
+    };
+  }
+}

@@ -1,0 +1,85 @@
+import type { Readable } from 'node:stream';
+import { Inject, Injectable } from '@nestjs/common';
+import { Database, insertOnce } from '@touchstone/persistence';
+import type { Tenant } from '@touchstone/runtime/tenant';
+import type { EntityManager } from 'typeorm';
+import { BlobRow } from './blob.entity.ts';
+import { blobNotFound, cutOff, emptyBlob } from './blob.errors.ts';
+import { BlobFolder, type ByteRange, type IncomingBytes, type ReceivedFile } from './blob-folder.ts';
+
+/** What a request may bring. */
+export interface BlobLimits {
+  /** Of one blob, whether it comes at once or as an upload. */
+  readonly maximumBytes: number;
+}
+
+export const BLOB_LIMITS = Symbol('BlobLimits');
+
+/** Content-addressed bytes of tenants. Equal bytes of one tenant are one blob; two tenants know nothing of each other. */
+@Injectable()
+export class Blobs {
+  constructor(
+    private readonly database: Database,
+    private readonly folder: BlobFolder,
+    @Inject(BLOB_LIMITS) readonly limits: BlobLimits,
+  ) {}
+
+  /** Stores what comes. @returns the blob that there is now, which may have been there before. */
+  async store(tenant: Tenant, incoming: IncomingBytes, mediaType: string): Promise<BlobRow> {
+    const file = await this.folder.receive(tenant, incoming, this.limits.maximumBytes);
+    if (file.failure === undefined && file.bytes > 0) return this.keep(tenant, file, mediaType);
+    await this.folder.discard(file);
+    throw file.failure === undefined ? emptyBlob() : cutOff(file.failure);
+  }
+
+  /** Makes a received file a blob: the file first, then the row, so that a row never lacks its file. */
+  async keep(tenant: Tenant, file: ReceivedFile, mediaType: string): Promise<BlobRow> {
+    try {
+      return await this.database.transaction(tenant, async (transaction) => {
+        await lock(transaction, tenant, file.sha256);
+        const known = await find(transaction, tenant, file.sha256);
+        if (!(await this.folder.has(tenant, file.sha256))) await this.folder.keep(tenant, file);
+        if (known) return known;
+        await insertOnce(transaction, transaction.create(BlobRow, { tenantId: tenant.id, id: file.sha256, bytes: file.bytes, mediaType }));
+        return (await find(transaction, tenant, file.sha256))!;
+      });
+    } finally {
+      await this.folder.discard(file);
+    }
+  }
+
+  /** @throws Problem blob-not-found, for another tenant's blob too. */
+  async get(tenant: Tenant, id: string): Promise<BlobRow> {
+    const blob = await this.database.transaction(tenant, (transaction) => find(transaction, tenant, id));
+    if (!blob) throw blobNotFound(id);
+    return blob;
+  }
+
+  /** @param blob a row that `get` gave: without one there is no way to the bytes. */
+  read({ tenantId, id }: BlobRow, range?: ByteRange): Promise<Readable> {
+    return this.folder.read({ id: tenantId }, id, range);
+  }
+
+  async delete(tenant: Tenant, id: string): Promise<void> {
+    const { affected } = await this.database.transaction(tenant, (transaction) => transaction.delete(BlobRow, { tenantId: tenant.id, id }));
+    if (affected === 0) throw blobNotFound(id);
+    await this.removeIfNobodys(tenant, id);
+  }
+
+  /** Removes a file without a row. Under the lock, so that nobody gives it a row meanwhile. */
+  async removeIfNobodys(tenant: Tenant, id: string): Promise<void> {
+    await this.database.transaction(tenant, async (transaction) => {
+      await lock(transaction, tenant, id);
+      if (!(await find(transaction, tenant, id))) await this.folder.remove(tenant, id);
+    });
+  }
+}
+
+function find(transaction: EntityManager, tenant: Tenant, id: string): Promise<BlobRow | null> {
+  return transaction.findOneBy(BlobRow, { tenantId: tenant.id, id });
+}
+
+/** Until the commit nobody else gives or takes this blob, in any process. */
+async function lock(transaction: EntityManager, tenant: Tenant, id: string): Promise<void> {
+  await transaction.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`blob ${tenant.id} ${id}`]);
+}
