@@ -39,8 +39,6 @@ const pure = {
 const adapters = [
   'services/gateway/**',
   'services/retrieval/src/index/{scan-thread,scan-worker,scanner}.ts',
-  'services/retrieval/src/item/item-embedding.ts',
-  'services/retrieval/src/search/{collection-log,collection-views,latest-positions}.ts',
 ];
 const pureProperties: [string, ...object[]] = [
   'error',

@@ -8,12 +8,12 @@ import { Collections } from './collection/collections.service.ts';
 import { entities } from './entities.ts';
 import type { Scanner } from './index/scanner.ts';
 import { ItemController } from './item/item.controller.ts';
-import { ItemEmbedding } from './item/item-embedding.ts';
+import { ItemEmbedding } from './item/item-embedding.service.ts';
 import { Items } from './item/items.service.ts';
 import { MODELS } from './models.ts';
-import { CollectionLog } from './search/collection-log.ts';
-import { CollectionViews, SCANNER } from './search/collection-views.ts';
-import { LatestPositions } from './search/latest-positions.ts';
+import { CollectionLog } from './search/collection-log.service.ts';
+import { CollectionViews, SCANNER } from './search/collection-views.service.ts';
+import { LatestPositions } from './search/latest-positions.service.ts';
 import { SearchController } from './search/search.controller.ts';
 import { Searches } from './search/searches.service.ts';
 

@@ -13,7 +13,7 @@ import { nestLogger } from '@touchstone/runtime/logging';
 import type { CallerTokenVerifier } from '@touchstone/runtime/tenant';
 import { Scanner } from './index/scanner.ts';
 import { RetrievalModule } from './retrieval.module.ts';
-import { CollectionViews } from './search/collection-views.ts';
+import { CollectionViews } from './search/collection-views.service.ts';
 
 /** The contracts that this service implements. */
 export const retrievalContracts = [CollectionService, ItemService, SearchService];

@@ -7,9 +7,9 @@ import type { Tenant } from '@touchstone/runtime/tenant';
 import { type EntityManager, In } from 'typeorm';
 import { Collection } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
-import { CollectionViews } from '../search/collection-views.ts';
+import { CollectionViews } from '../search/collection-views.service.ts';
 import { contentHash, sha256 } from './content-hash.ts';
-import { type EmbeddableItem, ItemEmbedding, type PartVector } from './item-embedding.ts';
+import { type EmbeddableItem, ItemEmbedding, type PartVector } from './item-embedding.service.ts';
 import { Item, ItemImage, ItemTombstone, ItemVector } from './item.entity.ts';
 import { attributesTooLarge, duplicateId, itemNotFound, nothingToFind, tooManyPictures } from './item.errors.ts';
 

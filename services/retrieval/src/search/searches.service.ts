@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { Space } from '../collection/collection.entity.ts';
 import type { Filter } from '../index/collection-index.ts';
-import { ItemEmbedding } from '../item/item-embedding.ts';
+import { ItemEmbedding } from '../item/item-embedding.service.ts';
 import { itemNotFound } from '../item/item.errors.ts';
-import { type CollectionView, CollectionViews } from './collection-views.ts';
+import { type CollectionView, CollectionViews } from './collection-views.service.ts';
 import { reciprocalRankFusion } from './reciprocal-rank-fusion.ts';
 import { noDirection, noJointSpace, spaceNeeded, spaceNotFound, wrongDimension } from './search.errors.ts';
 

@@ -7,8 +7,8 @@ import { CollectionIndex } from '../index/collection-index.ts';
 import type { Scanner } from '../index/scanner.ts';
 import type { Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
-import { CollectionLog, type DirectoryEntry } from './collection-log.ts';
-import { LatestPositions } from './latest-positions.ts';
+import { CollectionLog, type DirectoryEntry } from './collection-log.service.ts';
+import { LatestPositions } from './latest-positions.service.ts';
 import { positionBeyondLog, positionNotReached } from './search.errors.ts';
 
 export const SCANNER = Symbol('scanner');
