@@ -2,9 +2,11 @@ import type { DescMethod, Message } from '@bufbuild/protobuf';
 import { createValidator, type Violation as BrokenRule } from '@bufbuild/protovalidate';
 import type { Path } from '@bufbuild/protobuf/reflect';
 import { log } from '@touchstone/runtime/logging';
-import type { Caller, CallerTokenVerifier } from '@touchstone/runtime/tenant';
+import type { StoredAnswer } from '@touchstone/runtime/once';
+import type { Caller, CallerTokenVerifier, Tenant } from '@touchstone/runtime/tenant';
 import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
-import type { Call } from './call.ts';
+import { type Call, isStreaming } from './call.ts';
+import { AnsweredBefore, checkIdempotencyKey, idempotencyKeyHeader, NamedWrite } from './idempotency.ts';
 import { methodRules } from './method-rules.ts';
 import { Problem, type Violation } from './problem.ts';
 
@@ -15,8 +17,12 @@ export interface IncomingCall {
   readonly deadline: number;
   readonly abort: AbortController;
   readonly metadata: ReadonlyMap<string, string>;
-  /** Set by the first step. */
+  /** Set by `verifyCaller`. */
   caller?: Caller;
+  /** Set by `answerOnce`. */
+  write?: NamedWrite;
+  /** Called when the answer is that of an earlier call under the same idempotency key. */
+  readonly onReplayed?: () => void;
 }
 
 export type Answer = Message | AsyncIterable<Message>;
@@ -27,6 +33,8 @@ export interface ChainContext {
   readonly verifier: CallerTokenVerifier;
   /** The problem that an error of a library stands for, if it is one. */
   readonly problemOf?: (error: unknown) => Problem | undefined;
+  /** Finds the answer that was kept with an earlier write; needed for methods that are `idempotent` (Database of libs/persistence). */
+  readonly answers?: { answerTo(tenant: Tenant, key: string): Promise<StoredAnswer | undefined> };
 }
 
 /** One link: wraps the handler of a method. */
@@ -90,6 +98,32 @@ export const keepDeadline: Step = (next) => async (request, call) => {
   }
 };
 
+/**
+ * Gives a write that its caller named by an idempotency key its first answer again. The handler keeps that answer in the
+ * write's own transaction (`Call.once`), where a second call that came meanwhile finds it too.
+ */
+export const answerOnce: Step = (next, method, { answers }) => {
+  if (!methodRules(method).isIdempotent) return next;
+  const name = `${method.parent.typeName}.${method.name}`;
+  if (!answers || isStreaming(method)) throw new Error(`${name} is idempotent: it needs a place that keeps answers, and it cannot be a stream`);
+  return async (request, call) => {
+    const key = call.metadata.get(idempotencyKeyHeader);
+    if (key === undefined) return next(request, call);
+    call.write = new NamedWrite(method, checkIdempotencyKey(key), request);
+    try {
+      const stored = await answers.answerTo(call.caller!.tenant, key);
+      if (stored) throw new AnsweredBefore(call.write.answerOf(stored));
+      const answer = await next(request, call);
+      if (!call.write.isKept) throw new Error(`${name} answered without keeping its answer: give its transaction \`call.once(…)\``);
+      return answer;
+    } catch (error) {
+      if (!(error instanceof AnsweredBefore)) throw error;
+      call.onReplayed?.();
+      return error.answer;
+    }
+  };
+};
+
 /** Turns every error into a Problem; one that nobody foresaw is logged and shows nothing of itself. */
 export const answerWithProblems: Step = (next, method, { problemOf }) => {
   const translate = (error: unknown): Problem => (error instanceof Problem ? error : (problemOf?.(error) ?? unexpected(error, method)));
@@ -111,16 +145,16 @@ export function unexpected(error: unknown, method: DescMethod): Problem {
 }
 
 /** The chain of every call, innermost last, the same in both transports. */
-export const callChain: readonly Step[] = [answerWithProblems, verifyCaller, requireScope, validateRequest, keepDeadline];
+export const callChain: readonly Step[] = [answerWithProblems, verifyCaller, requireScope, validateRequest, keepDeadline, answerOnce];
 
 export function chain(steps: readonly Step[], handle: Handle, method: DescMethod, context: ChainContext): Handle {
   return steps.reduceRight((next, step) => step(next, method, context), handle);
 }
 
 /** What the handler sees of an admitted call. */
-export function admitted({ caller, deadline, abort, metadata }: IncomingCall): Call {
+export function admitted({ caller, deadline, abort, metadata, write }: IncomingCall): Call {
   if (!caller) throw new Problem({ reason: Reason.UNAUTHENTICATED, detail: 'Nobody verified the caller.' });
-  return { caller, tenant: caller.tenant, deadline, signal: abort.signal, metadata };
+  return { caller, tenant: caller.tenant, deadline, signal: abort.signal, metadata, once: (toAnswer) => write?.once(toAnswer) };
 }
 
 export function isStream(answer: Answer): answer is AsyncIterable<Message> {

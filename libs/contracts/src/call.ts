@@ -1,4 +1,5 @@
 import type { DescMessage, DescMethod, DescService, Message, MessageShape } from '@bufbuild/protobuf';
+import type { Once } from '@touchstone/runtime/once';
 import type { Caller, Tenant } from '@touchstone/runtime/tenant';
 
 /** What a handler knows about a call beside its request. */
@@ -11,6 +12,13 @@ export interface Call {
   readonly signal: AbortSignal;
   /** Lower-case names; printable ASCII. */
   readonly metadata: ReadonlyMap<string, string>;
+  /**
+   * For methods that are `idempotent` by contract: what their transaction needs to take effect once, undefined when the
+   * caller gave no key.
+   *
+   * @param toAnswer the answer (`Result`) of what the transaction's work returns.
+   */
+  once<T>(toAnswer: (result: T) => object): Once<T> | undefined;
 }
 
 /** A message's fields, all of them, without the marks of protobuf-es: a forgotten field does not compile. */

@@ -3,7 +3,7 @@ import { type ChannelOptions, Client, credentials, Metadata, type ServiceError }
 import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
 import { isStreaming } from './call.ts';
 import { type IncomingCall, unexpected } from './call-chain.ts';
-import { type ContractServer, defaultDeadlineMs, maximumMessageBytes, tokenMetadata } from './contract-server.ts';
+import { type ContractServer, defaultDeadlineMs, maximumMessageBytes, replayedMetadata, tokenMetadata } from './contract-server.ts';
 import { copyOf } from './copy.ts';
 import { asBuffer, fromGrpcError } from './grpc-status.ts';
 import { Problem } from './problem.ts';
@@ -17,6 +17,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Lower-case names, printable ASCII. */
   readonly metadata?: ReadonlyMap<string, string>;
+  /** Called when the answer is that of an earlier call under the same idempotency key. */
+  readonly onReplayed?: () => void;
 }
 
 /** A way to a service. Every error that comes out is a Problem. */
@@ -96,6 +98,7 @@ export class GrpcChannel implements Channel {
           else resolve(answer!);
         },
       );
+      if (options.onReplayed) call.once('metadata', (metadata: Metadata) => metadata.get(replayedMetadata).length > 0 && options.onReplayed!());
       const cancel = () => call.cancel();
       if (options.signal?.aborted) cancel();
       else options.signal?.addEventListener('abort', cancel, { once: true });
@@ -148,13 +151,13 @@ export function serviceClient<Service extends DescService>(service: Service, cha
 }
 
 /** @returns the call, and how to let go of the caller's signal, which may outlive many calls. */
-function incoming({ token, deadline, signal, metadata }: CallOptions): { call: IncomingCall; forget: () => void } {
+function incoming({ token, deadline, signal, metadata, onReplayed }: CallOptions): { call: IncomingCall; forget: () => void } {
   const abort = new AbortController();
   const onAbort = () => abort.abort(wentAway());
   if (signal?.aborted) onAbort();
   else signal?.addEventListener('abort', onAbort, { once: true });
   return {
-    call: { token, deadline: deadline ?? Date.now() + defaultDeadlineMs, abort, metadata: metadata ?? new Map() },
+    call: { token, deadline: deadline ?? Date.now() + defaultDeadlineMs, abort, metadata: metadata ?? new Map(), onReplayed },
     forget: () => signal?.removeEventListener('abort', onAbort),
   };
 }

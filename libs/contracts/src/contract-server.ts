@@ -2,6 +2,7 @@ import { create, type DescMethod, type DescService, fromBinary, type Message, to
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
+  Metadata,
   Server as GrpcServer,
   ServerCredentials,
   type ServerUnaryCall,
@@ -24,6 +25,8 @@ export const defaultDeadlineMs = 30_000;
 export const maximumMessageBytes = 32 * 1024 * 1024;
 /** Names of gRPC metadata and of HTTP headers between services. */
 export const tokenMetadata = 'touchstone-caller';
+/** Metadata of an answer that was given before. */
+export const replayedMetadata = 'touchstone-replayed';
 
 export interface ContractServerOptions extends ChainContext {
   readonly services: readonly DescService[];
@@ -145,7 +148,12 @@ export class ContractServer extends Server implements CustomTransportStrategy {
       const abort = new AbortController();
       const onCancelled = () => abort.abort(wentAway());
       call.once('cancelled', onCancelled);
-      this.answer(method, call, abort)
+      const onReplayed = () => {
+        const metadata = new Metadata();
+        metadata.set(replayedMetadata, 'true');
+        call.sendMetadata(metadata);
+      };
+      this.answer(method, call, abort, onReplayed)
         // grpc-js says `cancelled` after every call, also after one that was answered.
         .finally(() => call.off('cancelled', onCancelled))
         .then((answer) => asBuffer(toBinary(method.output, answer as Message)))
@@ -178,6 +186,7 @@ export class ContractServer extends Server implements CustomTransportStrategy {
     method: DescMethod,
     call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>,
     abort: AbortController,
+    onReplayed?: () => void,
   ): Promise<Answer> {
     const metadata = new Map(
       Object.entries(call.metadata.getMap()).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
@@ -188,7 +197,7 @@ export class ContractServer extends Server implements CustomTransportStrategy {
     } catch (error) {
       throw new Problem({ reason: Reason.INVALID_REQUEST, detail: `The message is not a ${method.input.typeName}.` }, { cause: error });
     }
-    return this.call(method, request, { token: metadata.get(tokenMetadata), deadline: deadlineOf(call.getDeadline()), abort, metadata });
+    return this.call(method, request, { token: metadata.get(tokenMetadata), deadline: deadlineOf(call.getDeadline()), abort, metadata, onReplayed });
   }
 }
 

@@ -202,5 +202,53 @@ export const checks: Record<string, (world: World) => Promise<void>> = {
     world.stage.notes[0].text = 'changed by the handler';
     expect(answer.text).toBe('');
   },
-};
 
+  async 'a write under an idempotency key takes effect once and has the same answer again'(world) {
+    const { upsertItems } = serviceClient(ItemService, world.channel);
+    let replays = 0;
+    const named = (key: string) => ({ token, metadata: new Map([['idempotency-key', key]]), onReplayed: () => (replays += 1) });
+    const items = (attributes: object) => ({ collection: 'a', items: [{ id: 'one', attributes: { ...attributes } }, { id: 'two' }] });
+    const first = await upsertItems(items({ a: 1, b: { c: 2, d: 3 } }), named('k'));
+    expect(first).toMatchObject({ upserted: 2 });
+    expect([world.stage.writes, replays]).toEqual([1, 0]);
+    expect(await upsertItems(items({ b: { d: 3, c: 2 }, a: 1 }), named('k'))).toEqual(first); // another order of names is the same request
+    expect([world.stage.writes, replays]).toEqual([1, 1]);
+
+    expect(await problemOf(upsertItems(items({ a: 2 }), named('k')))).toMatchObject({
+      reason: Reason.IDEMPOTENCY_KEY_REUSED,
+      violations: [{ parameter: 'Idempotency-Key' }],
+    });
+    await upsertItems(items({ a: 2 }), named('k2'));
+    await upsertItems(items({ a: 2 }), { token });
+    await upsertItems(items({ a: 2 }), { token });
+    expect([world.stage.writes, replays]).toEqual([4, 1]);
+  },
+
+  async 'a write that another call under its key made meanwhile has that answer'(world) {
+    const { upsertItems } = serviceClient(ItemService, world.channel);
+    const request = { collection: 'a', items: [{ id: 'one' }] };
+    const named = { token, metadata: new Map([['idempotency-key', 'k']]) };
+    const first = await upsertItems(request, named);
+    world.stage.hidesAnswers = true; // the other call commits after this one has looked
+    expect(await upsertItems(request, named)).toEqual(first);
+    expect(world.stage.writes).toBe(1);
+  },
+
+  async 'a failed write keeps nothing, and a handler that keeps nothing is a bug'(world) {
+    const { upsertItems } = serviceClient(ItemService, world.channel);
+    const named = { token, metadata: new Map([['idempotency-key', 'k']]) };
+    expect(await problemOf(upsertItems({ collection: 'failing', items: [{ id: 'one' }] }, named))).toMatchObject({ reason: Reason.TOO_BUSY });
+    expect(await problemOf(upsertItems({ collection: 'forgetful', items: [{ id: 'one' }] }, named))).toMatchObject({ reason: Reason.INTERNAL });
+    expect(await upsertItems({ collection: 'a', items: [{ id: 'one' }] }, named)).toMatchObject({ upserted: 1 });
+  },
+
+  async 'a key of another form is refused'(world) {
+    const { upsertItems } = serviceClient(ItemService, world.channel);
+    const metadata = new Map([['idempotency-key', 'k'.repeat(256)]]);
+    expect(await problemOf(upsertItems({ collection: 'a', items: [{ id: 'one' }] }, { token, metadata }))).toMatchObject({
+      reason: Reason.INVALID_REQUEST,
+      violations: [{ parameter: 'Idempotency-Key' }],
+    });
+    expect(world.stage.writes).toBe(0);
+  },
+};

@@ -1,6 +1,7 @@
 import type { INestMicroservice } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import type { Once, StoredAnswer } from '@touchstone/runtime/once';
 import { CallerTokens, CallerTokenVerifier, generateTokenKeys } from '@touchstone/runtime/tenant';
 import { type CountEchoRequest, type EchoEventSchema, EchoService, type GetEchoRequest, type Note, type NoteSchema, type WatchEchoRequest } from '../gen/touchstone/echo/v1/echo_pb.ts';
 import { ItemService, type UpsertItemsRequest, type UpsertItemsResponseSchema } from '../gen/touchstone/retrieval/v1/item_pb.ts';
@@ -25,6 +26,19 @@ class Stage {
   running = 0;
   readonly release = Promise.withResolvers<void>();
   readonly handlerStarted = Promise.withResolvers<void>();
+  /** How often items were written. */
+  writes = 0;
+  readonly answers = new Map<string, StoredAnswer>();
+  hidesAnswers = false;
+
+  /** What a database does in one transaction. */
+  async writeOnce<T>(once: Once<T> | undefined, write: () => T): Promise<T> {
+    const stored = once && this.answers.get(once.key);
+    if (stored) return once.answeredBefore(stored);
+    const result = write();
+    if (once) this.answers.set(once.key, { requestHash: once.requestHash, answer: once.toAnswer(result) });
+    return result;
+  }
 }
 
 /** What a service says about errors of a library that it uses. */
@@ -81,9 +95,14 @@ function controllers(stage: Stage) {
 
   @GrpcController(ItemService)
   class Items implements Implementation<typeof ItemService> {
-    async upsertItems({ items }: UpsertItemsRequest): Promise<Result<typeof UpsertItemsResponseSchema>> {
+    async upsertItems({ collection, items }: UpsertItemsRequest, { once }: Call): Promise<Result<typeof UpsertItemsResponseSchema>> {
+      if (collection === 'forgetful') return { upserted: 0, unchanged: 0, position: 0 };
+      if (collection === 'failing') throw new Problem({ reason: Reason.TOO_BUSY, detail: 'not now' });
       const bytes = items.flatMap(({ images }) => images.map(({ source }) => source.value!));
-      return { upserted: items.length, unchanged: 0, position: bytes.reduce((sum, each) => sum + each.length + each.at(-1)!, 0) };
+      return stage.writeOnce(once((written) => written), () => {
+        stage.writes += 1;
+        return { upserted: items.length, unchanged: 0, position: bytes.reduce((sum, each) => sum + each.length + each.at(-1)!, 0) };
+      });
     }
     async getItem(): Promise<never> {
       throw new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'not in this test' });
@@ -116,7 +135,7 @@ export async function startWorld(steps: readonly Step[], connect: (server: Contr
       stage.running -= 1;
     }
   };
-  const server = new ContractServer({ services: [EchoService, ItemService], verifier: new CallerTokenVerifier(publicKey), problemOf: libraryProblem, listen, steps: [watch, ...steps] });
+  const server = new ContractServer({ services: [EchoService, ItemService], verifier: new CallerTokenVerifier(publicKey), problemOf: libraryProblem, answers: { answerTo: async (_, key) => (stage.hidesAnswers ? undefined : stage.answers.get(key)) }, listen, steps: [watch, ...steps] });
   const app: INestMicroservice = await NestFactory.createMicroservice(controllers(stage), { strategy: server, logger: false });
   app.useGlobalFilters(new PassErrors());
   await app.listen();

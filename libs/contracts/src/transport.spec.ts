@@ -1,6 +1,6 @@
 import { log } from '@touchstone/runtime/logging';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { answerWithProblems, callChain, keepDeadline, requireScope, type Step, validateRequest, verifyCaller } from './call-chain.ts';
+import { answerOnce, answerWithProblems, callChain, keepDeadline, requireScope, type Step, validateRequest, verifyCaller } from './call-chain.ts';
 import { checks } from './transport.contract.ts';
 import { startWorld } from './transport.spec-service.ts';
 import { type ContractServer, GrpcChannel, LocalChannel } from './index.ts';
@@ -31,6 +31,7 @@ describe.each(transports)('$name', ({ connect, listen }) => {
     ['verifyCaller', verifyCaller, ['no token, a wrong one, an expired one and one of another key open nothing', 'values arrive as they were sent']],
     ['requireScope', requireScope, ['the scope of the method is needed, and * has every scope']],
     ['validateRequest', validateRequest, ['a broken rule names its place, and no handler sees the request']],
+    ['answerOnce', answerOnce, ['a write under an idempotency key takes effect once and has the same answer again']],
     ['keepDeadline', keepDeadline, ['a handler that ignores its signal holds nobody']],
   ])('needs %s: without it a check fails', async (_, removed, names) => {
     const rest = callChain.filter((step) => step !== removed);
@@ -39,6 +40,6 @@ describe.each(transports)('$name', ({ connect, listen }) => {
   });
 
   it('has a test for the removal of every step', () => {
-    expect(new Set(callChain)).toEqual(new Set([answerWithProblems, verifyCaller, requireScope, validateRequest, keepDeadline]));
+    expect(new Set(callChain)).toEqual(new Set([answerWithProblems, verifyCaller, requireScope, validateRequest, keepDeadline, answerOnce]));
   });
 });

@@ -1,4 +1,4 @@
-export { type Failure, isFinished, type Operation, type OperationState, type Progress, serviceOf } from './operation.ts';
+export { cursorAfter, type Failure, isFinished, type Operation, type OperationState, type Progress, serviceOf } from './operation.ts';
 export { operationMessage } from './operation.controller.ts';
 export { type OperationFilter, type OperationPage, Operations } from './operations.ts';
 export { OperationsModule, type OperationsOptions } from './operations.module.ts';

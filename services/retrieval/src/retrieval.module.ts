@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { MessagingModule } from '@touchstone/messaging';
 import type { Models } from '@touchstone/models';
+import { OperationsModule } from '@touchstone/operations';
 import { PersistenceModule } from '@touchstone/persistence';
 import { CollectionController } from './collection/collection.controller.ts';
 import { CollectionStatisticsEvents } from './collection/collection-statistics.events.ts';
@@ -28,7 +29,11 @@ export class RetrievalModule {
   static with({ database, models, scanner }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
-      imports: [PersistenceModule.forService({ ...database, service: 'retrieval', entities }), MessagingModule.forService({ service: 'retrieval' })],
+      imports: [
+        PersistenceModule.forService({ ...database, service: 'retrieval', entities }),
+        MessagingModule.forService({ service: 'retrieval' }),
+        OperationsModule.forService({ service: 'retrieval' }),
+      ],
       controllers: [CollectionController, CollectionStatisticsEvents, ItemController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },

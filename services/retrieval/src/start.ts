@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { ContractServer, PassErrors, Problem, Reason } from '@touchstone/contracts';
+import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
@@ -15,7 +16,7 @@ import { Scanner } from './index/scanner.ts';
 import { RetrievalModule } from './retrieval.module.ts';
 import { CollectionViews } from './search/collection-views.service.ts';
 
-/** The contracts that this service implements. */
+/** The contracts that this service alone implements; it serves `OperationService` for its own operations too. */
 export const retrievalContracts = [CollectionService, ItemService, SearchService];
 
 export interface RetrievalOptions {
@@ -35,7 +36,7 @@ export interface RunningRetrieval extends Running {
 
 export async function start({ database, models, verifier, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
   const scanner = await Scanner.start({ workers: scanWorkers });
-  const server = new ContractServer({ services: retrievalContracts, verifier, listen, problemOf });
+  const server = new ContractServer({ services: [...retrievalContracts, OperationService], verifier, listen, problemOf, answers: { answerTo: (tenant, key) => app.get(Database).answerTo(tenant, key) } });
   const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner }), new FastifyAdapter(), {
     logger: nestLogger('retrieval'),
     abortOnError: false,

@@ -2,10 +2,11 @@ import { createPublicKey } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Channel, GrpcChannel, LocalChannel } from '@touchstone/contracts';
+import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { connectModels, type Models } from '@touchstone/models';
 import { migrate } from '@touchstone/persistence';
 import { retrievalContracts, start as startRetrieval } from '@touchstone/retrieval';
-import { gatewayContractServer, start as startGateway } from '@touchstone/gateway';
+import { gatewayContractServer, OperationsChannel, start as startGateway } from '@touchstone/gateway';
 import { ConfigurationError } from '@touchstone/runtime/config';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
 import { log } from '@touchstone/runtime/logging';
@@ -75,7 +76,10 @@ export async function startPlatform(configuration: Configuration, names: readonl
       database: databaseOf('gateway'),
       tokens: new CallerTokens(keys.privateKey!),
       own: { server: ownContracts!, blobs: { folder: configuration.blobsDir, maximumBytes: configuration.blobLimitBytes } },
-      upstreams: retrievalContracts.map((service) => ({ service, channel: retrieval })),
+      upstreams: [
+        ...retrievalContracts.map((service) => ({ service, channel: retrieval })),
+        { service: OperationService, channel: new OperationsChannel(new Map([['retrieval', retrieval]])) },
+      ],
       readiness: () => healthOf(behindTheDoor),
     });
     running.push(gateway);

@@ -1,10 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { log } from '@touchstone/runtime/logging';
+import type { Once, StoredAnswer } from '@touchstone/runtime/once';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import pg, { type Client } from 'pg';
 import { createDataSource, type DataSourceOptions } from './data-source.ts';
 import { explainUnavailable } from './database-unavailable.ts';
+import { doOnce, findAnswer, pruneStatement } from './once.ts';
 
 /** One service's way to its schema: two login roles, two small pools. */
 export interface DatabaseOptions extends DataSourceOptions {
@@ -18,7 +21,7 @@ export const DATABASE_OPTIONS = Symbol('DatabaseOptions');
 
 /** What the consumer of events sees of a transaction that its handlers join. */
 export interface InboxTransaction {
-  /** For the inbox row; sees no tenant's rows. */
+  /** For the inbox rows, before the first handler. */
   readonly transaction: EntityManager;
   /** Runs a handler whose `Database.transaction(tenant, …)` joins this transaction. Without a tenant it may join none. */
   handle<T>(tenant: Tenant | undefined, handler: () => Promise<T>): Promise<T>;
@@ -55,8 +58,12 @@ export class Database implements OnApplicationShutdown {
   readonly #current = new AsyncLocalStorage<OpenTransaction>();
   readonly #check: () => Promise<unknown>;
   readonly #opening = new Map<DataSource, Promise<unknown>>();
+  readonly #service: string;
+  #prunedAt = 0;
+  #pruning: Promise<unknown> | undefined;
 
   constructor(@Inject(DATABASE_OPTIONS) { url, systemUrl, ...options }: DatabaseOptions) {
+    this.#service = options.service;
     // A little longer than the roles' own statement_timeout, which a server that still lives keeps.
     this.#tenants = createDataSource({ answerTimeoutMs: 35_000, ...options, url });
     this.#system = createDataSource({ answerTimeoutMs: 305_000, ...options, url: systemUrl });
@@ -67,12 +74,18 @@ export class Database implements OnApplicationShutdown {
    * Runs `work` for one tenant and commits. Inside a handler of the inbox it joins the handler's transaction, which
    * commits later, and whose other work is lost with it when `work` throws.
    *
+   * @param once names the write: its answer is kept with it, and `work` is not run again under that name.
    * @throws DatabaseUnavailable after a bounded wait.
    * @throws Error when called inside another transaction, or for another tenant than the event's.
    */
-  async transaction<T>(tenant: Tenant, work: (transaction: EntityManager) => Promise<T>): Promise<T> {
+  async transaction<T>(tenant: Tenant, work: (transaction: EntityManager) => Promise<T>, once?: Once<T>): Promise<T> {
     const outer = this.#open();
-    if (outer === undefined) return this.#run(this.#tenants, tenant, ({ manager }) => work(manager));
+    if (outer === undefined) {
+      if (once === undefined) return this.#run(this.#tenants, tenant, ({ manager }) => work(manager));
+      this.#pruneAnswers();
+      return this.#run(this.#tenants, tenant, ({ manager }) => doOnce(manager, this.#service, once, () => work(manager)));
+    }
+    if (once !== undefined) throw new Error('Database.transaction: a handler of events is run once by its inbox.');
     if (outer.joinableBy === undefined || outer.isJoined) throw new Error('Database.transaction: another transaction is open here; pass it on instead.');
     if (outer.joinableBy.id !== tenant.id) throw new Error('Database.transaction: the event belongs to another tenant.');
     outer.isJoined = true;
@@ -84,6 +97,11 @@ export class Database implements OnApplicationShutdown {
     } finally {
       outer.isJoined = false;
     }
+  }
+
+  /** The answer that is kept of an earlier write under this key. @throws DatabaseUnavailable */
+  async answerTo(tenant: Tenant, key: string): Promise<StoredAnswer | undefined> {
+    return this.transaction(tenant, (transaction) => findAnswer(transaction, this.#service, key));
   }
 
   /**
@@ -99,17 +117,35 @@ export class Database implements OnApplicationShutdown {
   }
 
   /**
+   * Runs one statement as `<service>_system`; it commits by itself, so it costs one round trip.
+   *
+   * @throws DatabaseUnavailable after a bounded wait.
+   * @throws Error when called inside a transaction.
+   */
+  async systemQuery<Row>(sql: string, parameters: unknown[] = []): Promise<Row[]> {
+    if (this.#open()) throw new Error('Database.systemQuery: a transaction is open here.');
+    try {
+      await this.#ready(this.#system);
+      return await this.#system.query<Row[]>(sql, parameters);
+    } catch (error) {
+      throw explainUnavailable(error);
+    }
+  }
+
+  /**
    * For the consumer of events: one transaction (role `<service>`) for the inbox rows of several events and for what
    * their handlers do. Rolls back as a whole when `work` throws, or when any handler's `transaction` failed.
    */
   async inboxTransaction<T>(work: (inbox: InboxTransaction) => Promise<T>): Promise<T> {
     if (this.#open()) throw new Error('Database.inboxTransaction: another transaction is open here.');
+    let named: string | undefined;
     return this.#run(this.#tenants, undefined, (open) =>
       work({
         transaction: open.manager,
         handle: async (tenant, handler) => {
           if (open.joinableBy) throw new Error('InboxTransaction.handle: one handler at a time.');
-          await setTenant(open.manager, tenant);
+          if (named !== tenant?.id) await setTenant(open.manager, tenant); // It stays for the next event: nothing runs in between.
+          named = tenant?.id;
           open.joinableBy = tenant;
           try {
             const result = await handler();
@@ -117,7 +153,6 @@ export class Database implements OnApplicationShutdown {
             return result;
           } finally {
             open.joinableBy = undefined;
-            if (open.failure === undefined) await setTenant(open.manager, undefined).catch((error) => (open.failure ??= error));
           }
         },
       }),
@@ -139,8 +174,17 @@ export class Database implements OnApplicationShutdown {
 
   /** Waits for transactions that run and closes both pools. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#opening.values());
+    await Promise.allSettled([...this.#opening.values(), this.#pruning]);
     await Promise.all([this.#tenants, this.#system].map((source) => (source.isInitialized ? source.destroy() : undefined)));
+  }
+
+  /** Once an hour, beside the writes that make new answers: where none are made, none need to go. */
+  #pruneAnswers(): void {
+    if (Date.now() - this.#prunedAt < 3_600_000) return;
+    this.#prunedAt = Date.now();
+    this.#pruning = this.#run(this.#system, undefined, ({ manager }) => manager.query(pruneStatement(this.#service))).catch((error: unknown) =>
+      log.warn({ err: error }, 'answers older than a day were not deleted'),
+    );
   }
 
   #open(): OpenTransaction | undefined {

@@ -1,4 +1,4 @@
-import type { DescMessage, DescService, FileRegistry } from '@bufbuild/protobuf';
+import type { DescField, DescMessage, DescService, FileRegistry } from '@bufbuild/protobuf';
 import { methodRules, reasonPolicy } from '@touchstone/contracts';
 import { ReasonSchema } from '@touchstone/contracts/gen/touchstone/api/v1/problem_pb';
 import { RequestMethod } from '@nestjs/common';
@@ -47,11 +47,13 @@ export function openApiDocument(registry: FileRegistry, typeNames: readonly stri
 
 function operation(route: Route, schemas: Schemas): object {
   const { method, body } = route;
-  const { scope, successStatus } = methodRules(method);
+  const { scope, successStatus, isIdempotent, lastEventField } = methodRules(method);
   const [summary, ...details] = commentOf(method).split(/(?<=\.) /);
   const parameters = [
     ...route.pathParameters.map((parameter) => ({ ...describe(parameter, schemas), in: 'path', required: true })),
     ...route.queryParameters.map((parameter) => ({ ...describe(parameter, schemas), in: 'query' })),
+    ...(isIdempotent ? [idempotencyKey] : []),
+    ...(lastEventField ? [lastEventId(lastEventField)] : []),
   ];
   return {
     operationId: operationId(route),
@@ -63,6 +65,21 @@ function operation(route: Route, schemas: Schemas): object {
     responses: { [successStatus]: success(route, schemas), ...problemReferences(body !== undefined) },
   };
 }
+
+const lastEventId = ({ jsonName }: DescField) => ({
+  name: 'Last-Event-ID',
+  in: 'header',
+  description: `The \`id\` of the last event that was seen; takes the place of \`${jsonName}\`. Browsers send it when they connect again.`,
+  schema: { type: 'string' },
+});
+
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  description:
+    'The caller’s name for this write, unique within the tenant. Sent again within 24 hours it takes no effect and has the first answer, with `Idempotency-Replayed: true`; another request under the same name is refused (422).',
+  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[ -~]*$' },
+};
 
 /** Unique also for the second path of a method. */
 function operationId({ method, template }: Route): string {

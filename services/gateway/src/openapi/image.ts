@@ -15,6 +15,7 @@ const publicServices = [
   'touchstone.retrieval.v1.CollectionService',
   'touchstone.retrieval.v1.ItemService',
   'touchstone.retrieval.v1.SearchService',
+  'touchstone.operations.v1.OperationService',
   'touchstone.blobs.v1.BlobService',
 ];
 

@@ -25,10 +25,10 @@ export class EchoController implements Implementation<typeof EchoService> {
     return { ...note!, count: Math.min(note!.count + 1, 2 ** 31 - 1) };
   }
 
-  async *watchEcho({ id, events, failAt }: WatchEchoRequest, { signal }: Call): AsyncIterable<Result<typeof EchoEventSchema>> {
+  async *watchEcho({ id, events, failAt, afterSequence }: WatchEchoRequest, { signal }: Call): AsyncIterable<Result<typeof EchoEventSchema>> {
     watched.running += 1;
     try {
-      for (let sequence = 1; sequence <= events && !signal.aborted; sequence++) {
+      for (let sequence = afterSequence + 1; sequence <= events && !signal.aborted; sequence++) {
         if (sequence === failAt) throw new Problem({ reason: Reason.ITEM_NOT_FOUND, detail: 'Failed as asked.', violations: [{ pointer: '/failAt', detail: 'is here' }] });
         yield { sequence, event: { case: 'note', value: { id, text: 'x'.repeat(id === 'large' ? 10_000 : 10), numbers: [], notes: [], count: 0 } } };
         watched.sent = sequence;

@@ -1,5 +1,5 @@
-import { type DescService, type JsonValue, toJson } from '@bufbuild/protobuf';
-import { type CallOptions, type Channel, methodRules, Problem } from '@touchstone/contracts';
+import { type DescMethod, type DescService, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { type CallOptions, type Channel, checkIdempotencyKey, idempotencyKeyHeader, methodRules, Problem } from '@touchstone/contracts';
 import type { CallerTokens } from '@touchstone/runtime/tenant';
 import { Controller, HttpCode, Req, RequestMapping, Res, type Type } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -53,7 +53,7 @@ function unaryAnswer(route: Route, channel: Channel, policy: CallPolicy): Answer
   return async (request, reply): Promise<JsonValue> => {
     try {
       const message = read(request as unknown as HttpRequest);
-      const call = await callOptions(request, policy, policy.deadlineMs, signalOf(reply));
+      const call = { ...(await callOptions(request, policy, policy.deadlineMs, signalOf(reply))), ...writeOptions(method, request, reply) };
       return toJson(method.output, await channel.unary(method, message, call), { alwaysEmitImplicit: true });
     } catch (error) {
       throw error instanceof Problem ? publicProblem(route, error) : error;
@@ -66,7 +66,7 @@ function streamAnswer(route: Route, channel: Channel, policy: CallPolicy): Answe
   const { method } = route;
   return async (request, reply) => {
     try {
-      const message = read(request as unknown as HttpRequest);
+      const message = read(resumed(method, request));
       const signal = AbortSignal.any([signalOf(reply), policy.stopping]);
       const call = await callOptions(request, policy, policy.streamDeadlineMs, signal);
       const toProblem = (error: unknown) => problemDocument(publicProblem(route, problemOf(error, request.id)), request.id);
@@ -80,6 +80,25 @@ function streamAnswer(route: Route, channel: Channel, policy: CallPolicy): Answe
 async function callOptions(request: FastifyRequest, { tokens }: CallPolicy, deadlineMs: number, signal: AbortSignal): Promise<CallOptions> {
   const token = await tokens.issue(request.caller!);
   return { token, deadline: Date.now() + deadlineMs, signal, metadata: new Map([['x-request-id', request.id]]) };
+}
+
+/** A browser that was cut off asks again at the same address and says by a header what it saw last. */
+function resumed(method: DescMethod, request: FastifyRequest): HttpRequest {
+  const { params, query, body } = request as unknown as HttpRequest;
+  const { lastEventField } = methodRules(method);
+  const lastEventId = request.headers['last-event-id'];
+  if (!lastEventField || typeof lastEventId !== 'string') return { params, query, body };
+  return { params, body, query: { ...query, [lastEventField.jsonName]: lastEventId } };
+}
+
+/** The caller's name for a write that takes effect once, and the header that says so when it had. */
+function writeOptions(method: DescMethod, { headers, id }: FastifyRequest, reply: FastifyReply): Pick<CallOptions, 'metadata' | 'onReplayed'> {
+  const key = headers[idempotencyKeyHeader];
+  if (key === undefined || !methodRules(method).isIdempotent) return {};
+  return {
+    metadata: new Map([['x-request-id', id], [idempotencyKeyHeader, checkIdempotencyKey(String(key))]]),
+    onReplayed: () => void reply.header('idempotency-replayed', 'true'),
+  };
 }
 
 /** Aborted when the client goes away before it has its answer. */

@@ -207,6 +207,13 @@ describe.each(transports)('$name', ({ listen, channelTo }) => {
       expect(third).toBe('event: finished\nid: 3\ndata: {"sequence":3,"finished":"a"}');
     });
 
+    it('goes on after the Last-Event-ID of a reader that was cut off, whatever its address says', async () => {
+      const answer = await get('/v1/echoes/a:watch?events=3&afterSequence=1').set('Last-Event-ID', '2').expect(200);
+      expect(answer.text.match(/^id: .*$/gm)).toEqual(['id: 3', 'id: 4']);
+      const refused = await get('/v1/echoes/a:watch?events=3').set('Last-Event-ID', 'x').expect(400);
+      expect(refused.body.violations).toMatchObject([{ parameter: 'afterSequence' }]);
+    });
+
     it('answers HEAD with the headers, and stops the service', async () => {
       const ended = new Promise<void>((resolve) => (watched.onEnd = resolve));
       await api().head('/v1/echoes/a:watch?events=1000000').set('Authorization', `Bearer ${key}`).expect(200).expect('Content-Type', 'text/event-stream');

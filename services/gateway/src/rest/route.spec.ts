@@ -46,7 +46,7 @@ it('shows additional bindings as routes of their own', () => {
 
 it('finds what the query may say: every field that stands neither in the path nor in the body', () => {
   const [route] = routesOf(serviceOf(get('/v1/echoes/{id}'), { input: 'WatchEchoRequest' }));
-  expect(route.queryParameters.map(({ name, pointer }) => [name, pointer])).toEqual([['events', '/events'], ['failAt', '/failAt']]);
+  expect(route.queryParameters.map(({ name, pointer }) => [name, pointer])).toEqual([['events', '/events'], ['failAt', '/failAt'], ['afterSequence', '/afterSequence']]);
 });
 
 describe('refuses at start', () => {

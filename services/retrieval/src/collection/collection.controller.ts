@@ -14,9 +14,9 @@ const allSpaces = ['text', 'image'];
 export class CollectionController implements Implementation<typeof CollectionService> {
   constructor(private readonly collections: Collections) {}
 
-  async putCollection({ collection, spaces }: PutCollectionRequest, { tenant }: Call): Promise<Result<typeof CollectionSchema>> {
+  async putCollection({ collection, spaces }: PutCollectionRequest, { tenant, once }: Call): Promise<Result<typeof CollectionSchema>> {
     const wanted = allSpaces.filter((space) => spaces.length === 0 || spaces.includes(space));
-    return toMessage(await this.collections.put(tenant, collection, wanted));
+    return toMessage(await this.collections.put(tenant, collection, wanted, once(toMessage)));
   }
 
   async getCollection({ collection }: GetCollectionRequest, { tenant }: Call): Promise<Result<typeof CollectionSchema>> {

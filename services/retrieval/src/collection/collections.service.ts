@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Models } from '@touchstone/models';
 import { Database, insertOnce } from '@touchstone/persistence';
+import type { Once } from '@touchstone/runtime/once';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { MODELS } from '../models.ts';
 import { collectionDiffers, collectionNotFound } from './collection.errors.ts';
@@ -21,7 +22,7 @@ export class Collections {
   ) {}
 
   /** Creates the collection; one that exists stays as it is, and must have the same spaces. */
-  async put(tenant: Tenant, name: string, spaceNames: readonly string[]): Promise<CountedCollection> {
+  async put(tenant: Tenant, name: string, spaceNames: readonly string[], once?: Once<CountedCollection>): Promise<CountedCollection> {
     const spaces = spaceNames.map((space) => this.spaceOf(space));
     return this.database.transaction(tenant, async (transaction) => {
       await insertOnce(transaction, transaction.create(Collection, { tenantId: tenant.id, name, spaces }));
@@ -29,7 +30,7 @@ export class Collections {
       const present = collection.spaces.map((space) => space.name);
       if (present.join() !== spaceNames.join()) throw collectionDiffers(name, present);
       return { collection, statistics: await transaction.findOneBy(CollectionStatistics, { tenantId: tenant.id, collection: name }) };
-    });
+    }, once);
   }
 
   async get(tenant: Tenant, name: string): Promise<CountedCollection> {

@@ -17,8 +17,8 @@ import { pictureOf } from './picture.ts';
 export class ItemController implements Implementation<typeof ItemService> {
   constructor(private readonly items: Items) {}
 
-  async upsertItems({ collection, items }: UpsertItemsRequest, { tenant, signal }: Call): Promise<Result<typeof UpsertItemsResponseSchema>> {
-    return { ...(await this.items.upsert(tenant, collection, items.map(toContent), signal)) };
+  async upsertItems({ collection, items }: UpsertItemsRequest, { tenant, signal, once }: Call): Promise<Result<typeof UpsertItemsResponseSchema>> {
+    return { ...(await this.items.upsert(tenant, collection, items.map(toContent), signal, once((written) => written))) };
   }
 
   async getItem({ collection, id }: GetItemRequest, { tenant }: Call): Promise<Result<typeof ItemSchema>> {
@@ -34,8 +34,8 @@ export class ItemController implements Implementation<typeof ItemService> {
     };
   }
 
-  async deleteItem({ collection, id }: DeleteItemRequest, { tenant, signal }: Call): Promise<Result<typeof DeleteItemResponseSchema>> {
-    return { position: await this.items.delete(tenant, collection, id, signal) };
+  async deleteItem({ collection, id }: DeleteItemRequest, { tenant, signal, once }: Call): Promise<Result<typeof DeleteItemResponseSchema>> {
+    return { position: await this.items.delete(tenant, collection, id, signal, once((position) => ({ position }))) };
   }
 }
 

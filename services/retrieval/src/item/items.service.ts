@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { ItemDeletedSchema, ItemUpsertedSchema } from '@touchstone/contracts/gen/touchstone/events/v1/retrieval_pb';
 import { Outbox } from '@touchstone/messaging';
 import { Database } from '@touchstone/persistence';
+import type { Once } from '@touchstone/runtime/once';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { type EntityManager, In } from 'typeorm';
 import { Collection } from '../collection/collection.entity.ts';
@@ -51,7 +52,7 @@ export class Items {
    * Writes items, all or none. They are durable and found by the next search when it returns. Items that equal what is
    * stored stay untouched, so a repeated call changes nothing and emits nothing.
    */
-  async upsert(tenant: Tenant, name: string, contents: readonly ItemContent[], signal: AbortSignal): Promise<Written> {
+  async upsert(tenant: Tenant, name: string, contents: readonly ItemContent[], signal: AbortSignal, once?: Once<Written>): Promise<Written> {
     refuseWrongBatch(contents);
     const { collection, stored } = await this.database.transaction(tenant, async (transaction) => ({
       collection: await findCollection(transaction, tenant, name),
@@ -65,16 +66,16 @@ export class Items {
     const parts = await this.embedding.embedItems(changed.map(({ content }) => content), changed.map(({ pointer }) => pointer), collection.spaces, signal);
     changed.forEach((item, index) => (item.parts = parts[index]));
 
-    const position =
-      changed.length === 0
-        ? collection.position
-        : await this.database.transaction(tenant, async (transaction) => {
-            const position = await nextPosition(transaction, tenant, name);
-            await this.store(transaction, tenant, name, position, changed);
-            return position;
-          });
-    await this.views.reach(tenant, name, position, signal);
-    return { upserted: changed.length, unchanged: contents.length - changed.length, position };
+    const written = { upserted: changed.length, unchanged: contents.length - changed.length, position: collection.position };
+    const write = async (transaction: EntityManager): Promise<Written> => {
+      if (changed.length === 0) return written;
+      const position = await nextPosition(transaction, tenant, name);
+      await this.store(transaction, tenant, name, position, changed);
+      return { ...written, position };
+    };
+    const answer = changed.length === 0 && !once ? written : await this.database.transaction(tenant, write, once);
+    await this.views.reach(tenant, name, answer.position, signal);
+    return answer;
   }
 
   async get(tenant: Tenant, name: string, id: string): Promise<{ item: Item; images: ItemImage[] }> {
@@ -88,7 +89,7 @@ export class Items {
   }
 
   /** Deletes an item. No search finds it when this returns. */
-  async delete(tenant: Tenant, name: string, id: string, signal: AbortSignal): Promise<number> {
+  async delete(tenant: Tenant, name: string, id: string, signal: AbortSignal, once?: Once<number>): Promise<number> {
     const position = await this.database.transaction(tenant, async (transaction) => {
       const position = await nextPosition(transaction, tenant, name);
       const [images] = await imageCounts(transaction, tenant, name, [id]);
@@ -100,7 +101,7 @@ export class Items {
         message: { collection: name, itemId: id, position, imagesBefore: images?.count ?? 0 },
       });
       return position;
-    });
+    }, once);
     await this.views.reach(tenant, name, position, signal);
     return position;
   }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/api/v1/policy.proto.
  */
 export const file_touchstone_api_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch50b3VjaHN0b25lL2FwaS92MS9wb2xpY3kucHJvdG8SEXRvdWNoc3RvbmUuYXBpLnYxIi8KBlBvbGljeRINCgVzY29wZRgBIAEoCRIWCg5zdWNjZXNzX3N0YXR1cxgCIAEoBTpTCgZwb2xpY3kSHi5nb29nbGUucHJvdG9idWYuTWV0aG9kT3B0aW9ucxjRhgMgASgLMhkudG91Y2hzdG9uZS5hcGkudjEuUG9saWN5UgZwb2xpY3k6NwoFdG9waWMSHy5nb29nbGUucHJvdG9idWYuTWVzc2FnZU9wdGlvbnMY0oYDIAEoCVIFdG9waWNiBnByb3RvMw", [file_google_protobuf_descriptor]);
+  fileDesc("Ch50b3VjaHN0b25lL2FwaS92MS9wb2xpY3kucHJvdG8SEXRvdWNoc3RvbmUuYXBpLnYxIl0KBlBvbGljeRINCgVzY29wZRgBIAEoCRIWCg5zdWNjZXNzX3N0YXR1cxgCIAEoBRISCgppZGVtcG90ZW50GAMgASgIEhgKEGxhc3RfZXZlbnRfZmllbGQYBCABKAk6UwoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIZLnRvdWNoc3RvbmUuYXBpLnYxLlBvbGljeVIGcG9saWN5OjcKBXRvcGljEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGNKGAyABKAlSBXRvcGljYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call a method and how the gateway answers.
@@ -35,6 +35,21 @@ export type Policy = Message<"touchstone.api.v1.Policy"> & {
    * @generated from field: int32 success_status = 2;
    */
   successStatus: number;
+
+  /**
+   * The method is a write that takes effect once under an `Idempotency-Key`: its service keeps the answer with it.
+   *
+   * @generated from field: bool idempotent = 3;
+   */
+  idempotent: boolean;
+
+  /**
+   * For streams: the field of the request that the header `Last-Event-ID` sets, so that a reader that was cut off goes on
+   * where it was.
+   *
+   * @generated from field: string last_event_field = 4;
+   */
+  lastEventField: string;
 };
 
 /**
