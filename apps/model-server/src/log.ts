@@ -1,10 +1,8 @@
 export type Level = 'info' | 'warn' | 'error';
 export type Log = (level: Level, message: string, fields?: Readonly<Record<string, unknown>>) => void;
 
-const levels: Readonly<Record<Level, number>> = { info: 30, warn: 40, error: 50 };
-
-/** One JSON object a line in pino's form, so that the platform's log holds both. */
+/** One JSON object a line in the form of the platform's own lines. */
 export const stderrLog: Log = (level, message, fields = {}) => {
-  const line = { level: levels[level], time: Date.now(), pid: process.pid, name: 'model-server', ...fields, msg: message };
+  const line = { level, time: new Date().toISOString(), service: 'model-server', ...fields, msg: message };
   process.stderr.write(`${JSON.stringify(line)}\n`);
 };

@@ -9,7 +9,7 @@ export async function config([action]: readonly string[]): Promise<number> {
   for (const [name, type] of Object.entries(settings)) {
     const fallback = type.safeParse(undefined).data;
     const value = values[name] ?? (fallback === undefined ? '(none)' : String(fallback));
-    process.stdout.write(`${name}=${withoutSecret(value)}\n  ${sources[name]}; ${type.description}\n`);
+    process.stdout.write(`${name}=${withoutSecret(name, value)}\n  ${sources[name]}; ${type.description}\n`);
   }
   for (const name of Object.keys(process.env).filter((given) => given.startsWith('TOUCHSTONE_') && !(given in settings) && !others.includes(given))) {
     process.stdout.write(`${name} is set and means nothing${nearest(name, Object.keys(settings))}\n`);
@@ -21,6 +21,7 @@ export async function config([action]: readonly string[]): Promise<number> {
 /** Read elsewhere: the settings' own file, data sets of tests. */
 const others = ['TOUCHSTONE_CONFIG', 'TOUCHSTONE_DATASETS'];
 
-function withoutSecret(value: string): string {
+function withoutSecret(name: string, value: string): string {
+  if (name === 'OTEL_EXPORTER_OTLP_HEADERS') return value === '(none)' ? value : '…';
   return value.replace(/(:\/\/[^:@/]*:)[^@/]*@/, '$1…@').replace(/^(ts_live_[0-9a-f]*_).*/, '$1…');
 }

@@ -1,6 +1,7 @@
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { checkSettings, gatherSettings, type GivenSettings } from '@touchstone/runtime/config';
+import type { TracingOptions } from '@touchstone/runtime/telemetry';
 import { z } from 'zod';
 
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -12,7 +13,7 @@ const address = z.string().regex(/^(unix:.+|[^/]+:\d+)$/, 'expected host:port or
 export const settings = {
   TOUCHSTONE_HOST: z.string().default('127.0.0.1').describe('where the gateway listens'),
   TOUCHSTONE_PORT: port.default(8080).describe('port of the gateway; 0 takes any free one'),
-  TOUCHSTONE_HEALTH_PORT: port.optional().describe('`/livez` and `/readyz` of a process without a gateway'),
+  TOUCHSTONE_HEALTH_PORT: port.optional().describe('`/livez`, `/readyz` and `/metrics`, on `TOUCHSTONE_HOST`; nowhere when absent'),
   TOUCHSTONE_DATA_DIR: z.string().default('.touchstone').describe('folder of the embedded PostgreSQL, the weights, the blobs and the first key'),
   TOUCHSTONE_MODELS_DIR: z.string().optional().describe('folder of weights and tokenisers; `models` in the data folder when absent'),
   TOUCHSTONE_BLOBS_DIR: z.string().optional().describe('folder of blobs, the same for all gateways; `blobs` in the data folder when absent'),
@@ -33,6 +34,10 @@ export const settings = {
   TOUCHSTONE_URL: z.url().optional().describe('the platform that `touchstone demo` calls; the one of this folder when absent'),
   TOUCHSTONE_KEY: z.string().regex(/^ts_live_/, 'expected a key, ts_live_…').optional().describe('the key with which it calls; the first administrator’s when absent'),
   TOUCHSTONE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('least severe messages that are logged'),
+  TOUCHSTONE_ACCESS_LOG: z.enum(['info', 'debug']).default('info').describe('level of the line that each request leaves in the log'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional().describe('where spans go, OTLP over HTTP, such as `http://collector:4318`; none are recorded when absent'),
+  OTEL_EXPORTER_OTLP_HEADERS: z.string().optional().describe('headers for it, `name=value,…`'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1).describe('how many of the traces that begin here are recorded, 0 to 1'),
 };
 
 /** Settings of this process: environment, and the file that `TOUCHSTONE_CONFIG` names. */
@@ -73,6 +78,8 @@ export interface Configuration {
   readonly tokenPrivateKeyFile?: string;
   readonly tokenPublicKeyFile?: string;
   readonly scanWorkers: number;
+  readonly accessLog: 'info' | 'debug';
+  readonly tracing: TracingOptions;
   /** What `demo` calls, and with which key. */
   readonly platformUrl?: string;
   readonly platformKey?: string;
@@ -103,6 +110,8 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     tokenPrivateKeyFile: values.TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE,
     tokenPublicKeyFile: values.TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE,
     scanWorkers: values.TOUCHSTONE_SCAN_WORKERS ?? Math.max(1, cpus().length - 1),
+    accessLog: values.TOUCHSTONE_ACCESS_LOG,
+    tracing: { endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT, headers: values.OTEL_EXPORTER_OTLP_HEADERS, sampleRatio: values.OTEL_TRACES_SAMPLER_ARG },
     platformUrl: values.TOUCHSTONE_URL,
     platformKey: values.TOUCHSTONE_KEY,
   };

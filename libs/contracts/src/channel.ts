@@ -1,11 +1,13 @@
 import { create, type DescMethod, type DescService, fromBinary, type Message, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type ChannelOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import { currentTraceparent, span } from '@touchstone/runtime/telemetry';
 import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
 import { isStreaming } from './call.ts';
 import { type IncomingCall, unexpected } from './call-chain.ts';
 import { type ContractServer, defaultDeadlineMs, maximumMessageBytes, replayedMetadata, tokenMetadata } from './contract-server.ts';
 import { copyOf } from './copy.ts';
 import { asBuffer, fromGrpcError } from './grpc-status.ts';
+import { traceMetadata } from './observe-call.ts';
 import { Problem } from './problem.ts';
 
 /** What a caller says beside its request. */
@@ -84,6 +86,10 @@ export class GrpcChannel implements Channel {
   }
 
   unary(method: DescMethod, request: Message, options: CallOptions): Promise<Message> {
+    return span(`${method.parent.typeName}/${method.name}`, { kind: 'client' }, () => this.send(method, request, options));
+  }
+
+  private send(method: DescMethod, request: Message, options: CallOptions): Promise<Message> {
     return new Promise((resolve, reject) => {
       const call = this.client.makeUnaryRequest(
         pathOf(method),
@@ -173,6 +179,8 @@ function pathOf(method: DescMethod): string {
 function metadataOf({ token, metadata = new Map() }: CallOptions): Metadata {
   const result = new Metadata();
   for (const [name, value] of metadata) result.set(name, value);
+  const traceparent = currentTraceparent();
+  if (traceparent) result.set(traceMetadata, traceparent);
   result.set(tokenMetadata, token);
   return result;
 }

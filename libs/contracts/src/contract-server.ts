@@ -17,6 +17,7 @@ import { isStreaming } from './call.ts';
 import { admitted, type Answer, callChain, chain, type ChainContext, type Handle, type Step, unexpected } from './call-chain.ts';
 import { contractTransport, methodPattern } from './grpc-controller.ts';
 import { asBuffer, toGrpcStatus } from './grpc-status.ts';
+import { observed } from './observe-call.ts';
 import { Problem } from './problem.ts';
 
 /** Calls without a deadline get this one. */
@@ -120,7 +121,7 @@ export class ContractServer extends Server implements CustomTransportStrategy {
   private handleOf(method: DescMethod): Handle {
     const handler = this.getHandlerByPattern(methodPattern(method));
     if (!handler) throw new Error(`No controller implements ${method.parent.typeName}.${method.name}`);
-    return chain(this.options.steps ?? callChain, handlerOf(method, handler), method, this.options);
+    return observed(chain(this.options.steps ?? callChain, handlerOf(method, handler), method, this.options), method);
   }
 
   private grpcService(service: DescService): [ServiceDefinition, UntypedServiceImplementation] {

@@ -5,6 +5,7 @@ import { defaultRetryPolicy } from './delivery/backoff.ts';
 import type { ConsumerOptions } from './delivery/consumer.ts';
 import { LocalTransport } from './delivery/local-transport.ts';
 import { MessagingHealth } from './messaging-health.ts';
+import { MessagingMetrics } from './messaging-metrics.ts';
 import { Outbox } from './outbox/outbox.ts';
 import { Relay, type RelayOptions } from './relay/relay.ts';
 
@@ -35,6 +36,8 @@ export class MessagingModule {
           useFactory: (database: Database, relay: Relay) => new LocalTransport(database, relay, { service, retry, random, clock }),
         },
         { provide: MessagingHealth, inject: [Database], useFactory: (database: Database) => new MessagingHealth(database, service) },
+        // Nobody injects it: it lives with the application.
+        { provide: MessagingMetrics, inject: [Database], useFactory: (database: Database) => new MessagingMetrics(database, service) },
       ],
       exports: [Outbox, LocalTransport, MessagingHealth],
     };

@@ -2,6 +2,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { Database } from '@touchstone/persistence';
 import { OperationController } from './operation.controller.ts';
+import { OperationMetrics } from './operation-metrics.ts';
 import { Operations, type OperationsContext } from './operations.ts';
 import { OperationHandlers } from './worker/operation-handler.ts';
 import { OperationWorker, type WorkerOptions } from './worker/operation-worker.ts';
@@ -38,6 +39,7 @@ export class OperationsModule {
               onCancelRequested: (id) => worker.cancel(id),
             }),
         },
+        { provide: OperationMetrics, inject: [Database], useFactory: (database: Database) => new OperationMetrics(database, service) },
       ],
       exports: [Operations],
     };

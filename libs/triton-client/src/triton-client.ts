@@ -1,7 +1,10 @@
 import { create, fromBinary, toBinary, type DescMethodUnary, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import { GRPCInferenceService as service } from '@touchstone/contracts/gen/inference/v2/grpc_service_pb';
+import { timed } from '@touchstone/runtime/metrics';
+import { currentTraceparent, span } from '@touchstone/runtime/telemetry';
 
+import { noteInference } from './inference-metrics.ts';
 import { bytesOf, datatypeOf, tensorFrom, type Tensor } from './tensor.ts';
 import { tritonError } from './triton.errors.ts';
 
@@ -99,16 +102,21 @@ export class TritonClient {
     { version, outputs = [], ...options }: InferOptions = {},
   ): Promise<Record<string, Tensor>> {
     const named = Object.entries(inputs);
-    const answer = await this.call(
-      service.method.modelInfer,
-      {
-        modelName: model,
-        modelVersion: version,
-        inputs: named.map(([name, { shape, data }]) => ({ name, datatype: datatypeOf(data), shape: shape.map(BigInt) })),
-        outputs: outputs.map((name) => ({ name })),
-        rawInputContents: named.map(([, { data }]) => bytesOf(data)),
-      },
-      options,
+    const rows = named[0]?.[1].shape[0] ?? 0;
+    const call = () =>
+      this.call(
+        service.method.modelInfer,
+        {
+          modelName: model,
+          modelVersion: version,
+          inputs: named.map(([name, { shape, data }]) => ({ name, datatype: datatypeOf(data), shape: shape.map(BigInt) })),
+          outputs: outputs.map((name) => ({ name })),
+          rawInputContents: named.map(([, { data }]) => bytesOf(data)),
+        },
+        options,
+      );
+    const answer = await span(`infer ${model}`, { kind: 'client', attributes: { 'touchstone.rows': rows } }, () =>
+      timed(call, (seconds, error) => noteInference(model, rows, seconds, error)),
     );
     const tensors = answer.outputs.map(({ name, datatype, shape }, index) => {
       const raw = answer.rawOutputContents[index] ?? new Uint8Array();
@@ -157,7 +165,7 @@ export class TritonClient {
         (message: MessageShape<M['input']>) => asBuffer(toBinary(method.input, message)),
         (bytes: Buffer) => fromBinary(method.output, bytes) as MessageShape<M['output']>,
         create(method.input, request) as MessageShape<M['input']>,
-        new Metadata(),
+        traced(new Metadata()),
         { deadline: Date.now() + timeoutMs },
         (error, answer) => {
           signal?.removeEventListener('abort', cancel);
@@ -171,3 +179,10 @@ export class TritonClient {
 }
 
 const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Triton continues the trace where it is told to record some. */
+function traced(metadata: Metadata): Metadata {
+  const traceparent = currentTraceparent();
+  if (traceparent) metadata.set('traceparent', traceparent);
+  return metadata;
+}

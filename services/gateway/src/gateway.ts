@@ -12,6 +12,7 @@ import { BlobModule, type BlobOptions } from './blob/blob.module.ts';
 import { DocsController, OPENAPI_DOCUMENT } from './docs/docs.controller.ts';
 import { HealthController, READINESS, type Readiness } from './health/health.controller.ts';
 import { refuseOtherMethods } from './http/allowed-methods.ts';
+import { type AccessLogLevel, observeRequests } from './http/observe-requests.ts';
 import { httpServer, type ServerOptions } from './http/server.ts';
 import { demandKeys } from './key/authentication.ts';
 import { type DatabaseUrls, KeysModule } from './key/keys.module.ts';
@@ -38,6 +39,8 @@ export interface GatewayOptions extends Partial<ServerOptions> {
   readonly openApi?: object;
   /** Longest wait for an answer. Default 30 s. */
   readonly deadlineMs?: number;
+  /** Level of the line that each request leaves in the log. Default `debug`. */
+  readonly accessLog?: AccessLogLevel;
   /** Longest life of an event stream. Default 1 h. */
   readonly streamDeadlineMs?: number;
 }
@@ -67,6 +70,7 @@ export async function start({
   requestTimeoutMs = 60_000,
   deadlineMs = 30_000,
   streamDeadlineMs = 3_600_000,
+  accessLog = 'debug',
 }: GatewayOptions): Promise<RunningGateway> {
   const stopping = new AbortController();
   const ownUpstreams = own ? gatewayContracts.map((service) => ({ service, channel: new LocalChannel(own.server) })) : [];
@@ -87,6 +91,7 @@ export async function start({
   const adapter = httpServer({ bodyLimitBytes, trustProxy, requestTimeoutMs });
   const app = await NestFactory.create<NestFastifyApplication>(GatewayModule, adapter, { logger: nestLogger('gateway'), bodyParser: false, abortOnError: false });
   app.useGlobalFilters(new ProblemFilter());
+  const endObserving = observeRequests(adapter.getInstance(), accessLog);
   refuseOtherMethods(adapter.getInstance());
   demandKeys(adapter.getInstance(), app.get(KeyVerifier));
   try {
@@ -111,6 +116,7 @@ export async function start({
       try {
         await app.close();
       } finally {
+        endObserving();
         clearInterval(sweep);
         clearTimeout(patience);
       }

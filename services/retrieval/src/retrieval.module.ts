@@ -14,6 +14,7 @@ import { Items } from './item/items.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
 import { CollectionViews, SCANNER } from './search/collection-views.service.ts';
+import { IndexMetrics } from './search/index.metrics.ts';
 import { LatestPositions } from './search/latest-positions.service.ts';
 import { SearchController } from './search/search.controller.ts';
 import { Searches } from './search/searches.service.ts';
@@ -41,6 +42,7 @@ export class RetrievalModule {
         Collections,
         CollectionLog,
         CollectionViews,
+        IndexMetrics,
         ItemEmbedding,
         Items,
         LatestPositions,

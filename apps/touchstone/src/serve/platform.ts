@@ -10,6 +10,7 @@ import { gatewayContractServer, OperationsChannel, start as startGateway } from 
 import { ConfigurationError } from '@touchstone/runtime/config';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
 import { log } from '@touchstone/runtime/logging';
+import { within } from '@touchstone/runtime/telemetry';
 import { CallerTokens, CallerTokenVerifier } from '@touchstone/runtime/tenant';
 import type { Configuration, DatabaseUrls } from '../configuration.ts';
 import { writeAdminKey } from '../key/admin-key.ts';
@@ -53,13 +54,14 @@ export async function startPlatform(configuration: Configuration, names: readonl
 
     let retrieval: Channel | undefined;
     if (has('retrieval')) {
-      const service = await startRetrieval({
+      const parts = {
         database: databaseOf('retrieval'),
         models: await models(),
         verifier: new CallerTokenVerifier(keys.publicKey!),
         listen: configuration.retrievalListen,
         scanWorkers: configuration.scanWorkers,
-      });
+      };
+      const service = await within({ service: 'retrieval' }, () => startRetrieval(parts));
       running.push(service);
       retrieval = new LocalChannel(service.server);
     }
@@ -81,6 +83,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
         { service: OperationService, channel: new OperationsChannel(new Map([['retrieval', retrieval]])) },
       ],
       readiness: () => healthOf(behindTheDoor),
+      accessLog: configuration.accessLog,
     });
     running.push(gateway);
     return gateway.url;

@@ -1,5 +1,6 @@
 import { terminationSignal } from '@touchstone/runtime/lifecycle';
 import { log } from '@touchstone/runtime/logging';
+import { startTracing } from '@touchstone/runtime/telemetry';
 import { readConfiguration } from '../configuration.ts';
 import { UsageError } from '../usage-error.ts';
 import { startHealthServer } from './health-server.ts';
@@ -12,9 +13,10 @@ export async function serve(words: readonly string[]): Promise<number> {
   const configuration = readConfiguration();
   const names = words.length === 0 ? serviceNames : serviceNames.filter((name) => words.includes(name));
 
+  const tracing = await startTracing(configuration.tracing);
   const platform = await startPlatform(configuration, names);
-  const healthServer = configuration.healthPort === undefined ? undefined : await startHealthServer(configuration.healthPort, platform);
-  log.info({ services: names, url: platform.url }, 'serving');
+  const healthServer = configuration.healthPort === undefined ? undefined : await startHealthServer({ host: configuration.host, port: configuration.healthPort }, platform);
+  log.info({ services: names, url: platform.url, healthPort: healthServer?.port }, 'serving');
   if (platform.url && process.stdout.isTTY) process.stdout.write(`Touchstone: ${platform.url}/docs\n`);
 
   const signal = await terminationSignal();
@@ -22,5 +24,6 @@ export async function serve(words: readonly string[]): Promise<number> {
   process.once('SIGINT', () => process.exit(1));
   await healthServer?.stop();
   await platform.stop();
+  await tracing.stop();
   return 0;
 }

@@ -6,6 +6,7 @@ import type { Lease } from '../relay/lease.ts';
 import type { Publication } from '../relay/relay.ts';
 import { deliveryPlan, type DeliveryPlan } from './delivery-plan.ts';
 import { AlreadyReceived, type Inbox } from './inbox.ts';
+import { observedHandling } from './observed-handling.ts';
 
 /** Longer than an event can be on its way, so that afterwards its inbox row is not needed. */
 const inboxRetentionMs = 14 * 24 * 3_600_000;
@@ -67,7 +68,7 @@ export class Consumer {
   async #together(events: readonly StoredEvent[]): Promise<boolean> {
     if (events.length === 0) return true;
     try {
-      await this.inbox.apply(events, (event) => this.handlers.handle(event));
+      await this.inbox.apply(events, (event) => observedHandling(event, () => this.handlers.handle(event)));
       return true;
     } catch (error) {
       log.debug({ err: error, events: events.length }, 'a batch of events failed; each is handled alone');
@@ -83,7 +84,7 @@ export class Consumer {
       return;
     }
     try {
-      await this.inbox.apply([event], () => this.handlers.handle(event));
+      await this.inbox.apply([event], () => observedHandling(event, () => this.handlers.handle(event)));
       plan.done.push(event);
     } catch (error) {
       if (error instanceof AlreadyReceived) plan.done.push(event);

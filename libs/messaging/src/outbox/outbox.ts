@@ -1,6 +1,7 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import { create, type DescMessage, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { afterCommit } from '@touchstone/persistence';
+import { currentTraceparent } from '@touchstone/runtime/telemetry';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
 import { topicOf } from './stored-event.ts';
@@ -12,7 +13,7 @@ export interface OutgoingEvent<Schema extends DescMessage> {
   /** Id of the aggregate, as the event's contract says. Events of one key and tenant stay in order. */
   readonly key: string;
   readonly message: MessageInitShape<Schema>;
-  /** More headers; `traceparent` (W3C) continues a trace, without it one begins. */
+  /** More headers; without `traceparent` (W3C) among them the event continues the trace of the current work, or begins one. */
   readonly metadata?: Readonly<Record<string, string>>;
 }
 
@@ -69,7 +70,7 @@ export class Outbox {
   #headers(eventId: string, topic: string, tenant: Tenant, metadata: Readonly<Record<string, string>> = {}): Record<string, string> {
     const { service, now } = this.#options;
     return {
-      traceparent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`,
+      traceparent: currentTraceparent() ?? `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`,
       ...metadata,
       'content-type': 'application/protobuf',
       ce_specversion: '1.0',

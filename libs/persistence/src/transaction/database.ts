@@ -1,11 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { log } from '@touchstone/runtime/logging';
+import { timed } from '@touchstone/runtime/metrics';
 import type { Once, StoredAnswer } from '@touchstone/runtime/once';
+import { span } from '@touchstone/runtime/telemetry';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import pg, { type Client } from 'pg';
 import { createDataSource, type DataSourceOptions } from './data-source.ts';
+import { noteTransaction, observePools } from './database-metrics.ts';
 import { explainUnavailable } from './database-unavailable.ts';
 import { doOnce, findAnswer, pruneStatement } from './once.ts';
 
@@ -57,6 +60,7 @@ export class Database implements OnApplicationShutdown {
   readonly #system: DataSource;
   readonly #current = new AsyncLocalStorage<OpenTransaction>();
   readonly #check: () => Promise<unknown>;
+  readonly #endObserving: () => void;
   readonly #opening = new Map<DataSource, Promise<unknown>>();
   readonly #service: string;
   #prunedAt = 0;
@@ -67,6 +71,7 @@ export class Database implements OnApplicationShutdown {
     // A little longer than the roles' own statement_timeout, which a server that still lives keeps.
     this.#tenants = createDataSource({ answerTimeoutMs: 35_000, ...options, url });
     this.#system = createDataSource({ answerTimeoutMs: 305_000, ...options, url: systemUrl });
+    this.#endObserving = observePools(options.service, { tenants: this.#tenants, system: this.#system });
     this.#check = () => Promise.all([url, systemUrl].map((each) => answers(each, options.connectTimeoutMs ?? 5_000)));
   }
 
@@ -174,6 +179,7 @@ export class Database implements OnApplicationShutdown {
 
   /** Waits for transactions that run and closes both pools. */
   async close(): Promise<void> {
+    this.#endObserving();
     await Promise.allSettled([...this.#opening.values(), this.#pruning]);
     await Promise.all([this.#tenants, this.#system].map((source) => (source.isInitialized ? source.destroy() : undefined)));
   }
@@ -192,7 +198,17 @@ export class Database implements OnApplicationShutdown {
     return current?.isOpen ? current : undefined;
   }
 
-  async #run<T>(source: DataSource, tenant: Tenant | undefined, work: (open: OpenTransaction) => Promise<T>): Promise<T> {
+  #run<T>(source: DataSource, tenant: Tenant | undefined, work: (open: OpenTransaction) => Promise<T>): Promise<T> {
+    const role = source === this.#tenants ? 'tenants' : 'system';
+    return span('transaction', { kind: 'client', attributes: { 'db.system.name': 'postgresql', 'db.namespace': this.#service, 'touchstone.role': role } }, () =>
+      timed(
+        () => this.#commit(source, tenant, work),
+        (seconds, error) => noteTransaction(this.#service, role, seconds, error),
+      ),
+    );
+  }
+
+  async #commit<T>(source: DataSource, tenant: Tenant | undefined, work: (open: OpenTransaction) => Promise<T>): Promise<T> {
     let queryRunner: QueryRunner | undefined;
     try {
       await this.#ready(source);

@@ -1,7 +1,11 @@
+export { partsWithin } from './parts-within.ts';
+
 /** Whether a part can do its work; `detail` says what is missing and what to do. */
 export interface Health {
   readonly part: string;
   readonly isReady: boolean;
+  /** False when only a restart of the process helps; default true. */
+  readonly isLive?: boolean;
   readonly detail?: string;
 }
 

@@ -1,13 +1,21 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
+import { currentWork } from '../telemetry/work.ts';
 
 export type { Logger };
 
-/** The process's log: JSON lines on standard error, level from `TOUCHSTONE_LOG_LEVEL` (default `info`). */
+/**
+ * The process's log: JSON lines on standard error, level from `TOUCHSTONE_LOG_LEVEL` (default `info`). Each line names the
+ * service and, where there are any, the request and the trace that it belongs to.
+ */
 export const log: Logger = pino(
   {
     level: process.env.TOUCHSTONE_LOG_LEVEL ?? 'info',
     base: undefined,
+    mixin() {
+      const { service = 'touchstone', requestId, span } = currentWork();
+      return { service, requestId, traceId: span?.traceId };
+    },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: ['*.authorization', '*.password', '*.secret'], remove: true },
@@ -17,11 +25,10 @@ export const log: Logger = pino(
 
 /** Nest's own messages in the same log; its start-up chatter shows at level `debug` only. */
 export function nestLogger(service: string): LoggerService {
-  const child = log.child({ service });
   const write = (level: 'debug' | 'warn' | 'error' | 'fatal') => (message: unknown, ...rest: unknown[]) => {
     const error = message instanceof Error ? message : rest.find((entry) => entry instanceof Error);
     const context = rest.filter((entry) => typeof entry === 'string').at(-1);
-    child[level]({ context, ...(error ? { err: error } : {}) }, String(message instanceof Error ? message.message : message));
+    log[level]({ service, context, ...(error ? { err: error } : {}) }, String(message instanceof Error ? message.message : message));
   };
   return { log: write('debug'), debug: write('debug'), verbose: write('debug'), warn: write('warn'), error: write('error'), fatal: write('fatal') };
 }

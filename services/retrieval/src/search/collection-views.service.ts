@@ -88,6 +88,12 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
     return this.isComplete ? { part: 'index', isReady: true } : { part: 'index', isReady: false, detail: 'is being rebuilt from the stored items' };
   }
 
+  /** The views that have read their log. */
+  async opened(): Promise<CollectionView[]> {
+    const settled = await Promise.allSettled(this.views.values());
+    return settled.flatMap((view) => (view.status === 'fulfilled' ? [view.value] : []));
+  }
+
   /**
    * The view of a collection.
    *

@@ -1,0 +1,32 @@
+import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { ObservedGauge } from '@touchstone/runtime/metrics';
+import { CollectionViews } from './collection-views.service.ts';
+
+const collections = new ObservedGauge({ name: 'touchstone_index_collections', help: 'Collections whose index is built.' });
+const items = new ObservedGauge({ name: 'touchstone_index_items', help: 'Items in the indexes of all collections.' });
+const bytes = new ObservedGauge({ name: 'touchstone_index_bytes', help: 'Memory of the indexes, by use: scanned (int8 rows) or rescoring (float32).', labelNames: ['use'] });
+const positions = new ObservedGauge({ name: 'touchstone_index_positions', help: 'Sum of the positions that the indexes have applied: it grows by one with each write.' });
+
+/** What the indexes of this process look like to `/metrics`. */
+@Injectable()
+export class IndexMetrics implements OnApplicationShutdown {
+  readonly #ends: readonly (() => void)[];
+
+  constructor(views: CollectionViews) {
+    const sum = async (figure: (view: Awaited<ReturnType<CollectionViews['opened']>>[number]) => number) =>
+      (await views.opened()).reduce((total, view) => total + figure(view), 0);
+    this.#ends = [
+      collections.observe(async (set) => set({}, await sum(() => 1))),
+      items.observe(async (set) => set({}, await sum(({ index }) => index.size))),
+      positions.observe(async (set) => set({}, await sum(({ position }) => position))),
+      bytes.observe(async (set) => {
+        set({ use: 'scanned' }, await sum(({ index }) => index.usage.scannedBytes));
+        set({ use: 'rescoring' }, await sum(({ index }) => index.usage.rescoringBytes));
+      }),
+    ];
+  }
+
+  onApplicationShutdown(): void {
+    for (const end of this.#ends) end();
+  }
+}
