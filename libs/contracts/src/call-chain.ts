@@ -152,9 +152,9 @@ export function chain(steps: readonly Step[], handle: Handle, method: DescMethod
 }
 
 /** What the handler sees of an admitted call. */
-export function admitted({ caller, deadline, abort, metadata, write }: IncomingCall): Call {
-  if (!caller) throw new Problem({ reason: Reason.UNAUTHENTICATED, detail: 'Nobody verified the caller.' });
-  return { caller, tenant: caller.tenant, deadline, signal: abort.signal, metadata, once: (toAnswer) => write?.once(toAnswer) };
+export function admitted({ caller, token, deadline, abort, metadata, write }: IncomingCall): Call {
+  if (!caller || token === undefined) throw new Problem({ reason: Reason.UNAUTHENTICATED, detail: 'Nobody verified the caller.' });
+  return { caller, token, tenant: caller.tenant, deadline, signal: abort.signal, metadata, once: (toAnswer) => write?.once(toAnswer) };
 }
 
 export function isStream(answer: Answer): answer is AsyncIterable<Message> {

@@ -5,6 +5,8 @@ import type { Caller, Tenant } from '@touchstone/runtime/tenant';
 /** What a handler knows about a call beside its request. */
 export interface Call {
   readonly caller: Caller;
+  /** By which the caller is known, to call other services on its behalf. */
+  readonly token: string;
   readonly tenant: Tenant;
   /** Milliseconds since the epoch after which nobody waits for the answer. */
   readonly deadline: number;

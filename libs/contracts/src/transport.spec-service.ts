@@ -98,7 +98,7 @@ function controllers(stage: Stage) {
     async upsertItems({ collection, items }: UpsertItemsRequest, { once }: Call): Promise<Result<typeof UpsertItemsResponseSchema>> {
       if (collection === 'forgetful') return { upserted: 0, unchanged: 0, position: 0 };
       if (collection === 'failing') throw new Problem({ reason: Reason.TOO_BUSY, detail: 'not now' });
-      const bytes = items.flatMap(({ images }) => images.map(({ source }) => source.value!));
+      const bytes = items.flatMap(({ images }) => images.flatMap(({ source }) => (source.case === 'base64' ? [source.value] : [])));
       return stage.writeOnce(once((written) => written), () => {
         stage.writes += 1;
         return { upserted: items.length, unchanged: 0, position: bytes.reduce((sum, each) => sum + each.length + each.at(-1)!, 0) };

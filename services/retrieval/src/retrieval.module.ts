@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import type { Channel } from '@touchstone/contracts';
 import { MessagingModule } from '@touchstone/messaging';
 import type { Models } from '@touchstone/models';
 import { OperationsModule } from '@touchstone/operations';
@@ -11,6 +12,7 @@ import type { Scanner } from './index/scanner.ts';
 import { ItemController } from './item/item.controller.ts';
 import { ItemEmbedding } from './item/item-embedding.service.ts';
 import { Items } from './item/items.service.ts';
+import { BLOBS, Pictures } from './item/pictures.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
 import { CollectionViews, SCANNER } from './search/collection-views.service.ts';
@@ -23,11 +25,12 @@ export interface RetrievalParts {
   readonly database: { readonly url: string; readonly systemUrl: string };
   readonly models: Models;
   readonly scanner: Scanner;
+  readonly blobs?: Channel;
 }
 
 @Module({})
 export class RetrievalModule {
-  static with({ database, models, scanner }: RetrievalParts): DynamicModule {
+  static with({ database, models, scanner, blobs }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
       imports: [
@@ -39,6 +42,7 @@ export class RetrievalModule {
       providers: [
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
+        { provide: BLOBS, useValue: blobs },
         Collections,
         CollectionLog,
         CollectionViews,
@@ -46,6 +50,7 @@ export class RetrievalModule {
         ItemEmbedding,
         Items,
         LatestPositions,
+        Pictures,
         Searches,
       ],
     };

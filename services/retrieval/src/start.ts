@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { ContractServer, PassErrors, Problem, Reason } from '@touchstone/contracts';
+import { type Channel, ContractServer, PassErrors, Problem, Reason } from '@touchstone/contracts';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
@@ -24,6 +24,8 @@ export interface RetrievalOptions {
   /** Who made them closes them. */
   readonly models: Models;
   readonly verifier: CallerTokenVerifier;
+  /** The way to the blobs; without it no picture comes from one. */
+  readonly blobs?: Channel;
   /** `host:port` or `unix:path` for gRPC; without it the service is called in process only. */
   readonly listen?: string;
   /** Threads that scan the index. */
@@ -34,10 +36,10 @@ export interface RunningRetrieval extends Running {
   readonly server: ContractServer;
 }
 
-export async function start({ database, models, verifier, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
+export async function start({ database, models, verifier, blobs, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
   const scanner = await Scanner.start({ workers: scanWorkers });
   const server = new ContractServer({ services: [...retrievalContracts, OperationService], verifier, listen, problemOf, answers: { answerTo: (tenant, key) => app.get(Database).answerTo(tenant, key) } });
-  const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner }), new FastifyAdapter(), {
+  const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner, blobs }), new FastifyAdapter(), {
     logger: nestLogger('retrieval'),
     abortOnError: false,
   });

@@ -58,6 +58,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
         database: databaseOf('retrieval'),
         models: await models(),
         verifier: new CallerTokenVerifier(keys.publicKey!),
+        blobs: ownContracts ? new LocalChannel(ownContracts) : configuration.gatewayUrl ? new GrpcChannel(configuration.gatewayUrl) : undefined,
         listen: configuration.retrievalListen,
         scanWorkers: configuration.scanWorkers,
       };

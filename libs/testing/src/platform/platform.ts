@@ -64,15 +64,12 @@ export async function startTestPlatform({ mode, dataDir, environment = {} }: Pla
   };
   /** Each service as so many processes. @returns where to reach their gateways. */
   const serveEach = async (replicas: number, settings: NodeJS.ProcessEnv): Promise<string> => {
-    const addresses: string[] = [];
-    for (let replica = 0; replica < replicas; replica++) {
-      addresses.push(`127.0.0.1:${await freePort()}`);
-      await serve(['retrieval'], { ...settings, TOUCHSTONE_RETRIEVAL_LISTEN: addresses[replica] });
-    }
+    const freeAddresses = () => Promise.all(Array.from({ length: replicas }, async () => `127.0.0.1:${await freePort()}`));
+    const [retrieval, gateway] = [await freeAddresses(), await freeAddresses()];
+    const addresses = { TOUCHSTONE_RETRIEVAL_URL: `ipv4:${retrieval.join(',')}`, TOUCHSTONE_GATEWAY_URL: `ipv4:${gateway.join(',')}` };
+    for (const TOUCHSTONE_RETRIEVAL_LISTEN of retrieval) await serve(['retrieval'], { ...settings, ...addresses, TOUCHSTONE_RETRIEVAL_LISTEN });
     const gateways: string[] = [];
-    for (let replica = 0; replica < replicas; replica++) {
-      gateways.push((await serve(['gateway'], { ...settings, TOUCHSTONE_RETRIEVAL_URL: `ipv4:${addresses.join(',')}` })).url!);
-    }
+    for (const TOUCHSTONE_GATEWAY_LISTEN of gateway) gateways.push((await serve(['gateway'], { ...settings, ...addresses, TOUCHSTONE_GATEWAY_LISTEN })).url!);
     if (replicas === 1) return gateways[0];
     const door = await startDoor(gateways.map((gateway) => new URL(gateway)));
     stops.push(door.stop);

@@ -4,12 +4,12 @@ import { type EmbeddingModel, ModelNotReady, type Models, PictureRefused } from 
 import type { Space } from '../collection/collection.entity.ts';
 import { modelDiffers } from '../collection/collection.errors.ts';
 import { MODELS } from '../models.ts';
+import type { Picture } from './pictures.ts';
 
 export interface EmbeddableItem {
   readonly title: string;
   readonly body: string;
-  /** Pictures as files. */
-  readonly images: readonly Uint8Array[];
+  readonly images: readonly Picture[];
 }
 
 export interface PartVector {
@@ -50,9 +50,9 @@ export class ItemEmbedding {
 
     // Pictures first: they are what may be refused.
     if (imageSpace && images.length > 0) {
-      const vectors = await this.embedImages(imageSpace, images.map(({ image }) => image), (position) => {
-        const { index, part } = images[position];
-        return `${pointers[index]}/images/${part}/base64`;
+      const vectors = await this.embedImages(imageSpace, images.map(({ image }) => image.file), (position) => {
+        const { index, part, image } = images[position];
+        return `${pointers[index]}/images/${part}/${image.source}`;
       }, signal);
       images.forEach(({ index, part }, position) =>
         parts[index].push({ space: 'image', part, modelVersion: imageSpace.modelVersion, vector: vectors[position] }),

@@ -11,14 +11,19 @@ import {
   type UpsertItemsResponseSchema,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { type ItemContent, Items } from './items.service.ts';
-import { pictureOf } from './picture.ts';
+import { refuseTooManyPictures } from './item.errors.ts';
+import { Pictures } from './pictures.ts';
 
 @GrpcController(ItemService)
 export class ItemController implements Implementation<typeof ItemService> {
-  constructor(private readonly items: Items) {}
+  constructor(
+    private readonly items: Items,
+    private readonly pictures: Pictures,
+  ) {}
 
-  async upsertItems({ collection, items }: UpsertItemsRequest, { tenant, signal, once }: Call): Promise<Result<typeof UpsertItemsResponseSchema>> {
-    return { ...(await this.items.upsert(tenant, collection, items.map(toContent), signal, once((written) => written))) };
+  async upsertItems({ collection, items }: UpsertItemsRequest, call: Call): Promise<Result<typeof UpsertItemsResponseSchema>> {
+    const { tenant, signal, once } = call;
+    return { ...(await this.items.upsert(tenant, collection, await this.contentsOf(items, call), signal, once((written) => written))) };
   }
 
   async getItem({ collection, id }: GetItemRequest, { tenant }: Call): Promise<Result<typeof ItemSchema>> {
@@ -37,8 +42,12 @@ export class ItemController implements Implementation<typeof ItemService> {
   async deleteItem({ collection, id }: DeleteItemRequest, { tenant, signal, once }: Call): Promise<Result<typeof DeleteItemResponseSchema>> {
     return { position: await this.items.delete(tenant, collection, id, signal, once((position) => ({ position }))) };
   }
-}
 
-function toContent({ id, title, body, images, attributes = {} }: ItemInput): ItemContent {
-  return { id, title, body, attributes, images: images.map(pictureOf) };
+  /** What the items say, with the files of their pictures. */
+  private async contentsOf(items: readonly ItemInput[], call: Call): Promise<ItemContent[]> {
+    refuseTooManyPictures(items); // before a single one is fetched
+    const inputs = items.flatMap(({ images }, index) => images.map((image, part) => ({ image, pointer: `/items/${index}/images/${part}` })));
+    const pictures = await this.pictures.load(inputs, call);
+    return items.map(({ id, title, body, images, attributes = {} }) => ({ id, title, body, attributes, images: pictures.splice(0, images.length) }));
+  }
 }

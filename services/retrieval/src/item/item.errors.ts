@@ -15,12 +15,29 @@ export const duplicateId = (id: string, first: number, second: number) =>
     violations: [{ pointer: `/items/${second}/id`, detail: `is the id of /items/${first} already` }],
   });
 
-export const tooManyPictures = (count: number, limit: number) =>
-  new Problem({
+const maximumPictures = 32;
+
+/** Counts the pictures of a request. */
+export function refuseTooManyPictures(items: readonly { readonly images: readonly unknown[] }[]): void {
+  const count = items.reduce((sum, { images }) => sum + images.length, 0);
+  if (count <= maximumPictures) return;
+  throw new Problem({
     reason: Reason.INVALID_REQUEST,
-    detail: `A request brings at most ${limit} pictures and this one has ${count}.`,
+    detail: `A request brings at most ${maximumPictures} pictures and this one has ${count}.`,
     violations: [{ pointer: '/items', detail: `${count} pictures; split the request` }],
   });
+}
+
+const pictureRefused = (pointer: string, detail: string, cause?: unknown) =>
+  new Problem({ reason: Reason.PICTURE_REFUSED, detail: 'A picture cannot be used; nothing was written.', violations: [{ pointer, detail }] }, { cause });
+
+export const pictureMissing = (pointer: string, cause: unknown) => pictureRefused(pointer, 'you have no such blob', cause);
+
+export const pictureTooLarge = (pointer: string, bytes: number, limit: number) =>
+  pictureRefused(pointer, `a picture has at most ${limit} bytes and this one has ${bytes}`);
+
+export const picturesTooLarge = (pointer: string, limit: number) =>
+  pictureRefused(pointer, `all pictures of a request have at most ${limit} bytes together; split the request`);
 
 export const attributesTooLarge = (index: number, bytes: number, limit: number) =>
   new Problem({

@@ -12,9 +12,8 @@ import { CollectionViews } from '../search/collection-views.service.ts';
 import { contentHash, sha256 } from './content-hash.ts';
 import { type EmbeddableItem, ItemEmbedding, type PartVector } from './item-embedding.service.ts';
 import { Item, ItemImage, ItemTombstone, ItemVector } from './item.entity.ts';
-import { attributesTooLarge, duplicateId, itemNotFound, nothingToFind, tooManyPictures } from './item.errors.ts';
+import { attributesTooLarge, duplicateId, itemNotFound, nothingToFind, refuseTooManyPictures } from './item.errors.ts';
 
-const maximumPictures = 32;
 const maximumAttributeBytes = 16_384;
 
 /** An item as its writer gives it. */
@@ -160,15 +159,14 @@ function refuseWrongBatch(contents: readonly ItemContent[]): void {
     const bytes = Buffer.byteLength(JSON.stringify(attributes));
     if (bytes > maximumAttributeBytes) throw attributesTooLarge(index, bytes, maximumAttributeBytes);
   });
-  const pictures = contents.reduce((sum, { images }) => sum + images.length, 0);
-  if (pictures > maximumPictures) throw tooManyPictures(pictures, maximumPictures);
+  refuseTooManyPictures(contents);
 }
 
 function prepare(content: ItemContent, index: number, spaces: readonly string[]): PreparedItem {
   const hasText = spaces.includes('text') && ItemEmbedding.textOf(content) !== '';
   const hasPicture = spaces.includes('image') && content.images.length > 0;
   if (!hasText && !hasPicture) throw nothingToFind(index, spaces);
-  const images = content.images.map((image) => ({ sha256: sha256(image), bytes: image.byteLength }));
+  const images = content.images.map(({ file }) => ({ sha256: sha256(file), bytes: file.byteLength }));
   const hash = contentHash({ ...content, imageHashes: images.map((image) => image.sha256) });
   return { content, hash, images, pointer: `/items/${index}`, parts: [] };
 }

@@ -8,7 +8,7 @@ import {
   SearchService,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import type { AttributeValue, Filter } from '../index/collection-index.ts';
-import { pictureOf } from '../item/picture.ts';
+import { Pictures } from '../item/pictures.ts';
 import { notComparable } from './search.errors.ts';
 import { type SearchQuery, Searches } from './searches.service.ts';
 
@@ -16,22 +16,26 @@ const defaultLimit = 10;
 
 @GrpcController(SearchService)
 export class SearchController implements Implementation<typeof SearchService> {
-  constructor(private readonly searches: Searches) {}
+  constructor(
+    private readonly searches: Searches,
+    private readonly pictures: Pictures,
+  ) {}
 
-  async search(request: SearchRequest, { tenant, signal }: Call): Promise<Result<typeof SearchResponseSchema>> {
+  async search(request: SearchRequest, call: Call): Promise<Result<typeof SearchResponseSchema>> {
     const { collection, query, filter, limit = defaultLimit, minPosition = 0 } = request;
-    const input = { query: toQuery(query!), space: query!.space, filter: toFilter(filter), limit, minPosition };
-    const hits = await this.searches.search(tenant, collection, input, signal);
+    const input = { query: await this.toQuery(query!, call), space: query!.space, filter: toFilter(filter), limit, minPosition };
+    const hits = await this.searches.search(call.tenant, collection, input, call.signal);
     return { hits: hits.map(({ id, score, space, part }) => ({ id, score, space, part })) };
   }
-}
 
-/** The contract demands exactly one of the four. */
-function toQuery({ itemId, text, image, vector }: Query): SearchQuery {
-  if (itemId !== undefined) return { kind: 'item', id: itemId };
-  if (text !== undefined) return { kind: 'text', text };
-  if (image !== undefined) return { kind: 'image', image: pictureOf(image) };
-  return { kind: 'vector', vector };
+  /** The contract demands exactly one of the four. */
+  private async toQuery({ itemId, text, image, vector }: Query, call: Call): Promise<SearchQuery> {
+    if (itemId !== undefined) return { kind: 'item', id: itemId };
+    if (text !== undefined) return { kind: 'text', text };
+    if (image === undefined) return { kind: 'vector', vector };
+    const [picture] = await this.pictures.load([{ image, pointer: '/query/image' }], call);
+    return { kind: 'image', image: picture };
+  }
 }
 
 function toFilter(filter: FilterMessage | undefined): Filter {

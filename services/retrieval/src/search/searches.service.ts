@@ -4,6 +4,7 @@ import type { Space } from '../collection/collection.entity.ts';
 import type { Filter } from '../index/collection-index.ts';
 import { ItemEmbedding } from '../item/item-embedding.service.ts';
 import { itemNotFound } from '../item/item.errors.ts';
+import type { Picture } from '../item/pictures.ts';
 import { type CollectionView, CollectionViews } from './collection-views.service.ts';
 import { reciprocalRankFusion } from './reciprocal-rank-fusion.ts';
 import { noDirection, noJointSpace, spaceNeeded, spaceNotFound, wrongDimension } from './search.errors.ts';
@@ -14,7 +15,7 @@ const fusionDepth = 100;
 export type SearchQuery =
   | { readonly kind: 'item'; readonly id: string }
   | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'image'; readonly image: Uint8Array }
+  | { readonly kind: 'image'; readonly image: Picture }
   | { readonly kind: 'vector'; readonly vector: readonly number[] };
 
 export interface SearchInput {
@@ -65,7 +66,7 @@ export class Searches {
       }
       case 'image': {
         const space = spaceFor('image', view.spaces, wanted);
-        return [{ space: space.name, vectors: await this.embedding.embedImages(space, [query.image], () => '/query/image/base64', signal) }];
+        return [{ space: space.name, vectors: await this.embedding.embedImages(space, [query.image.file], () => `/query/image/${query.image.source}`, signal) }];
       }
       case 'vector': {
         if (wanted === undefined && names.length > 1) throw spaceNeeded(names);

@@ -1,0 +1,76 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Call, type Channel, Problem, Reason, serviceClient, type ServiceClient } from '@touchstone/contracts';
+import { BlobService } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
+import type { ImageInput } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { pictureMissing, pictureTooLarge, picturesTooLarge } from './item.errors.ts';
+
+/** Token of the way to the blobs (`Channel` or undefined). */
+export const BLOBS = Symbol('blobs');
+
+const maximumBytes = 6 * 1024 * 1024;
+/** About what a body of 20 MB holds in base64. */
+const maximumTotalBytes = 20 * 1024 * 1024;
+const atOnce = 4;
+
+/** A picture as a file. */
+export interface Picture {
+  readonly file: Uint8Array;
+  /** The field of the request that it came from. */
+  readonly source: 'base64' | 'blobId';
+}
+
+/** A picture in a request and the JSON pointer to it. */
+export interface PictureInput {
+  readonly image: ImageInput;
+  readonly pointer: string;
+}
+
+/** Brings the files that pictures in a request stand for. */
+@Injectable()
+export class Pictures {
+  private readonly blobs: ServiceClient<typeof BlobService> | undefined;
+
+  constructor(@Inject(BLOBS) blobs: Channel | undefined) {
+    this.blobs = blobs && serviceClient(BlobService, blobs);
+  }
+
+  /**
+   * @returns pictures, aligned with `inputs`.
+   * @throws Problem picture-refused for one that is not there or too large, with its pointer.
+   */
+  async load(inputs: readonly PictureInput[], call: Call): Promise<Picture[]> {
+    const pictures = new Array<Picture>(inputs.length);
+    let total = 0;
+    const queue = inputs.entries();
+    const work = async () => {
+      for (const [index, { image, pointer }] of queue) {
+        const picture = await this.fetch(image, pointer, call);
+        total += picture.file.byteLength;
+        if (total > maximumTotalBytes) throw picturesTooLarge(`${pointer}/${picture.source}`, maximumTotalBytes);
+        pictures[index] = picture;
+      }
+    };
+    await Promise.all(Array.from({ length: atOnce }, work));
+    return pictures;
+  }
+
+  private async fetch({ source }: ImageInput, pointer: string, call: Call): Promise<Picture> {
+    if (source.case === 'base64') return { file: source.value, source: 'base64' };
+    if (source.case === 'blobId') return { file: await this.blob(source.value, `${pointer}/blobId`, call), source: 'blobId' };
+    throw new TypeError('A picture has no source'); // the contract demands one
+  }
+
+  private async blob(id: string, pointer: string, { token, deadline, signal }: Call): Promise<Uint8Array> {
+    if (!this.blobs) throw new Problem({ reason: Reason.UNAVAILABLE, detail: 'Blobs cannot be reached: the operator sets TOUCHSTONE_GATEWAY_URL.' });
+    const pieces: Uint8Array[] = [];
+    try {
+      for await (const { part } of this.blobs.readBlob({ id }, { token, deadline, signal })) {
+        if (part.case === 'blob' && part.value.bytes > maximumBytes) throw pictureTooLarge(pointer, part.value.bytes, maximumBytes);
+        if (part.case === 'data') pieces.push(part.value);
+      }
+    } catch (error) {
+      throw error instanceof Problem && error.reason === Reason.BLOB_NOT_FOUND ? pictureMissing(pointer, error) : error;
+    }
+    return Buffer.concat(pieces);
+  }
+}
