@@ -1,5 +1,5 @@
 import type { DescMethod, Message } from '@bufbuild/protobuf';
-import { durationBuckets, Histogram, registry } from '@touchstone/runtime/metrics';
+import { durationBuckets, Histogram, ObservedGauge, registry } from '@touchstone/runtime/metrics';
 import { currentWork, parseTraceparent, startSpan, within } from '@touchstone/runtime/telemetry';
 import { type Handle, isStream } from './call-chain.ts';
 import { Problem, reasonName } from './problem.ts';
@@ -16,6 +16,9 @@ const durations = new Histogram({
   registers: [registry],
 });
 
+let open = 0;
+new ObservedGauge({ name: 'touchstone_calls_in_flight', help: 'Calls of contract methods without an answer; streams that have not ended.' }).observe((set) => set({}, open));
+
 /** Makes each call of a method a span of its caller's trace, and counts it. Log lines in it name the service and the request. */
 export function observed(handle: Handle, method: DescMethod): Handle {
   const name = `${method.parent.typeName}/${method.name}`;
@@ -26,7 +29,9 @@ export function observed(handle: Handle, method: DescMethod): Handle {
     return within(caller, async () => {
       const span = startSpan(name, { kind: 'server', attributes: { 'rpc.method': name }, beginsTrace: true });
       const startedAt = performance.now();
+      open += 1;
       const end = (error?: unknown) => {
+        open -= 1;
         const reason = error === undefined ? 'ok' : error instanceof Problem ? reasonName(error.reason) : 'internal';
         durations.observe({ method: name, reason }, (performance.now() - startedAt) / 1_000);
         span?.end({ error, attributes: { 'touchstone.reason': reason } });

@@ -1,5 +1,5 @@
 import type { LoggerService } from '@nestjs/common';
-import { pino, type Logger } from 'pino';
+import { pino, stdSerializers, type Logger } from 'pino';
 import { currentWork } from '../telemetry/work.ts';
 
 export type { Logger };
@@ -17,6 +17,7 @@ export const log: Logger = pino(
       return { service, requestId, traceId: span?.traceId };
     },
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: errorFields },
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: ['*.authorization', '*.password', '*.secret'], remove: true },
   },
@@ -31,4 +32,11 @@ export function nestLogger(service: string): LoggerService {
     log[level]({ service, context, ...(error ? { err: error } : {}) }, String(message instanceof Error ? message.message : message));
   };
   return { log: write('debug'), debug: write('debug'), verbose: write('debug'), warn: write('warn'), error: write('error'), fatal: write('fatal') };
+}
+
+/** Type, message, stack and code, with the causes in message and stack. Other fields may be what a caller sent: an error of the database has the statement's parameters. */
+export function errorFields(error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
+  const { type, message, stack, code } = stdSerializers.err(error);
+  return { type, message, stack, code: code as unknown };
 }

@@ -144,6 +144,17 @@ describe('without its database', () => {
   });
 });
 
+it('is not live, and says which part it is, when only a restart helps', async () => {
+  const nowhere = 'postgresql://gateway@127.0.0.1:1/none';
+  const stuck = { part: 'events', isReady: false, isLive: false, detail: 'nothing moves' };
+  const ill = await start({ host: '127.0.0.1', port: 0, upstreams: [], tokens: new CallerTokens(privateKey), database: { url: nowhere, systemUrl: nowhere }, readiness: async () => [stuck] });
+  try {
+    await request(ill.url).get('/livez').expect(503, { status: 'not-live', parts: [stuck] });
+  } finally {
+    await ill.stop();
+  }
+});
+
 describe('starting and stopping', () => {
   it('fails in words when the port is taken', async () => {
     const nowhere = 'postgresql://gateway@127.0.0.1:1/none';
