@@ -12,7 +12,7 @@ import type { Scanner } from './index/scanner.ts';
 import { ItemController } from './item/item.controller.ts';
 import { ItemEmbedding } from './item/item-embedding.service.ts';
 import { Items } from './item/items.service.ts';
-import { BLOBS, Pictures } from './item/pictures.ts';
+import { BLOBS, Pictures } from './item/pictures.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
 import { CollectionViews, SCANNER } from './search/collection-views.service.ts';

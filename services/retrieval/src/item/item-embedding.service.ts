@@ -4,7 +4,7 @@ import { type EmbeddingModel, ModelNotReady, type Models, PictureRefused } from 
 import type { Space } from '../collection/collection.entity.ts';
 import { modelDiffers } from '../collection/collection.errors.ts';
 import { MODELS } from '../models.ts';
-import type { Picture } from './pictures.ts';
+import type { Picture } from './pictures.service.ts';
 
 export interface EmbeddableItem {
   readonly title: string;

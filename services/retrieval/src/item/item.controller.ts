@@ -12,7 +12,7 @@ import {
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { type ItemContent, Items } from './items.service.ts';
 import { refuseTooManyPictures } from './item.errors.ts';
-import { Pictures } from './pictures.ts';
+import { Pictures } from './pictures.service.ts';
 
 @GrpcController(ItemService)
 export class ItemController implements Implementation<typeof ItemService> {

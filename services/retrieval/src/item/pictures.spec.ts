@@ -1,7 +1,7 @@
 import { type Call, type Channel, Reason } from '@touchstone/contracts';
 import type { BlobPart } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
 import { expect, it } from 'vitest';
-import { type PictureInput, Pictures } from './pictures.ts';
+import { type PictureInput, Pictures } from './pictures.service.ts';
 
 const MB = 1024 * 1024;
 

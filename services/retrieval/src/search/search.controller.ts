@@ -8,7 +8,7 @@ import {
   SearchService,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import type { AttributeValue, Filter } from '../index/collection-index.ts';
-import { Pictures } from '../item/pictures.ts';
+import { Pictures } from '../item/pictures.service.ts';
 import { notComparable } from './search.errors.ts';
 import { type SearchQuery, Searches } from './searches.service.ts';
 
