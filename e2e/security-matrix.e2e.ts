@@ -1,6 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { methodRules } from '@touchstone/contracts';
 import { BlobService } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
+import { AuditService } from '@touchstone/contracts/gen/touchstone/gateway/v1/audit_pb';
+import { KeyService } from '@touchstone/contracts/gen/touchstone/gateway/v1/key_pb';
+import { TenantService } from '@touchstone/contracts/gen/touchstone/gateway/v1/tenant_pb';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
@@ -18,7 +21,7 @@ import { sendBytes } from './send-bytes.ts';
 
 /**
  * A request that succeeds for the first tenant, unless `status` says otherwise. `{collection}` stands for a collection of
- * that tenant with the item `one`, `{blob}` and `{upload}` for ones that no other operation's checks touch.
+ * that tenant with the item `one`, `{blob}`, `{upload}` and `{key}` for ones that no other operation's checks touch.
  */
 interface SampleRequest {
   readonly path: Readonly<Record<string, string>>;
@@ -50,13 +53,26 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'BlobService.GetUpload': { path: { id: '{upload}' } },
   'BlobService.AppendUpload': { path: { id: '{upload}' }, body: randomBytes(50), headers: { 'upload-offset': '0' } },
   'BlobService.DeleteUpload': { path: { id: '{upload}' } },
+  'TenantService.CreateTenant': { path: {}, body: { name: `test-${randomUUID()}` } },
+  'TenantService.ListTenants': { path: {} },
+  'KeyService.CreateKey': { path: {}, body: { name: 'matrix', scopes: ['retrieval:read'] } },
+  'KeyService.ListKeys': { path: {} },
+  'KeyService.RotateKey': { path: { id: '{key}' }, body: { graceHours: 1 } },
+  'KeyService.RevokeKey': { path: { id: '{key}' } },
+  'AuditService.ListAuditEntries': { path: {} },
 };
 
-/** An operation that makes or lists what is the caller's own has nothing of another tenant's to find. */
-const isTheCallersOwn = new Set(['CollectionService.PutCollection', 'OperationService.ListOperations', 'BlobService.StoreBlob', 'BlobService.CreateUpload']);
+/**
+ * An operation that makes or lists what is the caller's own has nothing of another tenant's to find, and what needs
+ * `platform:admin` is about all tenants.
+ */
+const isTheCallersOwn = new Set([
+  ...['CollectionService.PutCollection', 'OperationService.ListOperations', 'BlobService.StoreBlob', 'BlobService.CreateUpload'],
+  ...['TenantService.CreateTenant', 'TenantService.ListTenants', 'KeyService.CreateKey', 'KeyService.ListKeys', 'AuditService.ListAuditEntries'],
+]);
 
 const scopes = new Map<string, string>([
-  ...[CollectionService, ItemService, OperationService, SearchService, BlobService].flatMap((service) =>
+  ...[CollectionService, ItemService, OperationService, SearchService, BlobService, TenantService, KeyService, AuditService].flatMap((service) =>
     service.methods.map((method) => [`${service.name}.${method.name}`, methodRules(method).scope] as const),
   ),
   // No contract carries the bytes of blobs.
@@ -85,10 +101,11 @@ interface Resources {
   readonly collection: string;
   readonly blob: string;
   readonly upload: string;
+  readonly key: string;
 }
 
 const hex = (bytes: number) => randomBytes(bytes).toString('hex');
-const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, blob: hex(32), upload: hex(16) });
+const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, blob: hex(32), upload: hex(16), key: hex(6) });
 const owned = new Map<string, Resources>();
 
 function targetOf({ id, template }: Operation, resources = owned.get(id)!): string {
@@ -114,7 +131,8 @@ beforeAll(async () => {
   for (const { id } of operations) {
     const blob = await supertest(platform.url).post('/v1/blobs').set('authorization', bearer(platform.keys.first)).send(hex(20)).expect(201);
     const upload = await api().post('/v1/uploads', { bytes: 50 }).expect(201);
-    owned.set(id, { collection, blob: blob.body.id, upload: upload.body.id });
+    const key = await api().post('/v1/keys', { name: `of ${id}`, scopes: ['retrieval:read'] }).expect(201);
+    owned.set(id, { collection, blob: blob.body.id, upload: upload.body.id, key: key.body.key.id });
   }
 });
 
@@ -146,9 +164,9 @@ const checks: Readonly<Record<string, { readonly check: Check; readonly appliesT
   'API3 unknown field refused': {
     appliesTo: ({ id }) => requests[id].body !== undefined && !Buffer.isBuffer(requests[id].body),
     check: async (operation) => {
-      const body = { ...requests[operation.id].body, tenantId: randomUUID() };
+      const body = { ...requests[operation.id].body, tenant_id: randomUUID() };
       const answer = await send(operation, { authorization: bearer(platform.keys.first), body }).expect(400);
-      expect(answer.body.violations[0].pointer).toBe('/tenantId');
+      expect(answer.body.violations[0].pointer).toBe('/tenant_id');
     },
   },
   'API4 body over the limit': {

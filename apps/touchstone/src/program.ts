@@ -7,7 +7,7 @@ type Command = (words: readonly string[]) => Promise<number>;
 const commands: Readonly<Record<string, { load: () => Promise<Command>; help: string }>> = {
   serve: { load: async () => (await import('./serve/serve.ts')).serve, help: 'serve [service…]         run all services, or those named (gateway, retrieval)' },
   migrate: { load: async () => (await import('./migrate.ts')).migrateDatabase, help: 'migrate                  bring the database up to date' },
-  keys: { load: async () => (await import('./key/keys.ts')).keys, help: 'keys create|list|revoke  manage API keys' },
+  keys: { load: async () => (await import('./key/keys.ts')).keys, help: 'keys create|list|…       create, list, rotate and revoke API keys' },
   models: { load: async () => (await import('./models/models.ts')).models, help: 'models list|pull|verify  the weights that the models need' },
   config: { load: async () => (await import('./config.ts')).config, help: 'config explain           every setting: its value, where it comes from, what it means' },
   doctor: { load: async () => (await import('./doctor/doctor.ts')).doctor, help: 'doctor                   say what is missing or broken here, and what to do' },

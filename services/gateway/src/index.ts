@@ -1,7 +1,7 @@
 export { type GatewayOptions, type RunningGateway, start } from './gateway.ts';
 export type { BlobOptions } from './blob/blob.module.ts';
 export { gatewayContracts, gatewayContractServer } from './own-contracts.ts';
-export { type ApiKey, ApiKeys, type NewKey } from './key/api-keys.ts';
+export { type ApiKey, ApiKeys, type NewKey, operator } from './key/api-keys.ts';
 export { createKey, type DatabaseUrls, openKeys } from './key/keys.module.ts';
 export { OperationsChannel } from './operation/operations-channel.ts';
 export type { Upstream } from './rest/rest-controller.ts';

@@ -1,10 +1,13 @@
 import { ContractServer, Problem, Reason } from '@touchstone/contracts';
 import { BlobService } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
+import { AuditService } from '@touchstone/contracts/gen/touchstone/gateway/v1/audit_pb';
+import { KeyService } from '@touchstone/contracts/gen/touchstone/gateway/v1/key_pb';
+import { TenantService } from '@touchstone/contracts/gen/touchstone/gateway/v1/tenant_pb';
 import { DatabaseUnavailable } from '@touchstone/persistence';
 import type { CallerTokenVerifier } from '@touchstone/runtime/tenant';
 
 /** The contracts that the gateway itself implements. */
-export const gatewayContracts = [BlobService];
+export const gatewayContracts = [BlobService, TenantService, KeyService, AuditService];
 
 /**
  * The server of the gateway's own contracts, for clients through the door and for services behind it. It answers once

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { type ApiKeys, openKeys } from '@touchstone/gateway';
+import { Problem, Reason } from '@touchstone/contracts';
+import { type ApiKeys, openKeys, operator } from '@touchstone/gateway';
 import { readConfiguration } from '../configuration.ts';
 import { withServiceDatabase } from '../postgres/service-database.ts';
 import { UsageError } from '../usage-error.ts';
@@ -7,12 +8,13 @@ import { UsageError } from '../usage-error.ts';
 const usage = `expected one of
   keys create --tenant NAME --scope SCOPE [--scope SCOPE…] [--name TEXT] [--expires 2027-01-31]
   keys list
+  keys rotate ID [--grace HOURS]
   keys revoke ID
 A scope is <service>:<read|write|admin>, such as retrieval:read, or * for everything.`;
 
-/** `keys create|list|revoke`: works beside a running platform, and on the stopped one of this folder. */
+/** `keys create|list|rotate|revoke`: works beside a running platform, and on the stopped one of this folder. */
 export async function keys([action, ...words]: readonly string[]): Promise<number> {
-  const work = { create, list, revoke }[action ?? ''];
+  const work = { create, list, rotate, revoke }[action ?? ''];
   if (!work) throw new UsageError(usage);
   return withServiceDatabase(readConfiguration(), 'gateway', async (database) => {
     const { keys: apiKeys, close } = openKeys(database);
@@ -49,9 +51,30 @@ async function list(apiKeys: ApiKeys): Promise<number> {
 
 async function revoke(apiKeys: ApiKeys, [id]: readonly string[]): Promise<number> {
   if (!id) throw new UsageError(usage);
-  if (await apiKeys.revoke(id)) return 0;
-  process.stderr.write(`There is no key ${id}; \`touchstone keys list\` shows the ids.\n`);
-  return 1;
+  return whenKnown(id, async () => void (await apiKeys.revoke({ id }, operator)));
+}
+
+async function rotate(apiKeys: ApiKeys, [id, ...words]: readonly string[]): Promise<number> {
+  const { grace = '0' } = options(words);
+  const graceHours = Number(grace);
+  if (!id) throw new UsageError(usage);
+  if (!(graceHours >= 0 && graceHours <= 720)) throw new UsageError(`--grace: expected hours from 0 to 720, got ${grace}`);
+  return whenKnown(id, async () => {
+    const { key } = await apiKeys.rotate({ id, graceHours }, operator);
+    process.stdout.write(`${key}\n`);
+  });
+}
+
+async function whenKnown(id: string, act: () => Promise<void>): Promise<number> {
+  try {
+    await act();
+    return 0;
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const hint = error.reason === Reason.KEY_NOT_FOUND ? ' `touchstone keys list` shows the ids.' : '';
+    process.stderr.write(`${error.detail}${hint}\n`);
+    return 1;
+  }
 }
 
 function options(words: readonly string[]) {
@@ -63,6 +86,7 @@ function options(words: readonly string[]) {
         scope: { type: 'string', multiple: true },
         name: { type: 'string' },
         expires: { type: 'string' },
+        grace: { type: 'string' },
       },
     }).values;
   } catch (error) {

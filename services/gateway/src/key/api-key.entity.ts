@@ -14,6 +14,9 @@ export class ApiKeyRow {
   @PrimaryColumn('text') readonly id!: string;
   @Column('uuid') readonly tenantId!: string;
   @Column('bytea') readonly secretHash!: Buffer;
+  /** Of the secret before the last rotation, good until `oldSecretUntil`. */
+  @Column('bytea', { nullable: true }) readonly oldSecretHash!: Buffer | null;
+  @Column('timestamptz', { nullable: true }) readonly oldSecretUntil!: Date | null;
   @Column('text', { array: true }) readonly scopes!: string[];
   @Column('text') readonly name!: string;
   @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;

@@ -16,7 +16,7 @@ const maximumRemembered = 10_000;
 
 interface Known {
   /** Undefined for an id that no key has. */
-  readonly row: Pick<ApiKeyRow, 'secretHash' | 'expiresAt' | 'revokedAt'> | undefined;
+  readonly row: Pick<ApiKeyRow, 'secretHash' | 'oldSecretHash' | 'oldSecretUntil' | 'expiresAt' | 'revokedAt'> | undefined;
   readonly caller: Caller | undefined;
   /** When the database last said so. */
   readonly seenAt: number;
@@ -43,18 +43,25 @@ export class KeyVerifier implements BeforeApplicationShutdown {
    * @throws DatabaseUnavailable when the key was not looked up before and the database is away.
    */
   async verify({ id, secret }: KeyToken): Promise<Caller | undefined> {
-    const known = this.fresh(id) ?? (await this.lookUp(id));
     const hash = hashSecret(secret);
+    const remembered = this.fresh(id);
+    // A secret that is wrong may be newer than what is remembered of its key.
+    const known = remembered && (!remembered.row || this.isRight(hash, remembered)) ? remembered : await this.lookUp(id);
     const { row, caller } = known;
-    const isRight = isSameHash(hash, row?.secretHash ?? hashOfNothing) && row !== undefined;
     const now = this.now();
-    if (!isRight || row.revokedAt || (row.expiresAt && row.expiresAt.getTime() <= now)) return undefined;
+    if (!this.isRight(hash, known) || !row || row.revokedAt || (row.expiresAt && row.expiresAt.getTime() <= now)) return undefined;
     if (now - known.usedAt >= usePrecisionMs) this.noteUse(id, known, now);
     return caller;
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     await Promise.allSettled([...this.uses, ...this.lookups.values()]);
+  }
+
+  private isRight(hash: Buffer, { row }: Known): boolean {
+    const isNew = isSameHash(hash, row?.secretHash ?? hashOfNothing);
+    const isOld = isSameHash(hash, row?.oldSecretHash ?? hashOfNothing) && (row?.oldSecretUntil?.getTime() ?? 0) > this.now();
+    return row !== undefined && (isNew || isOld);
   }
 
   private fresh(id: string): Known | undefined {

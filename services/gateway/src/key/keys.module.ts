@@ -1,8 +1,14 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { Database, PersistenceModule } from '@touchstone/persistence';
 import { BlobRow, UploadRow } from '../blob/blob.entity.ts';
+import { AuditController } from '../audit/audit.controller.ts';
+import { AuditRow } from '../audit/audit.entity.ts';
+import { Audit } from '../audit/audit.service.ts';
+import { TenantController } from '../tenant/tenant.controller.ts';
+import { Tenants } from '../tenant/tenants.service.ts';
 import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
 import { ApiKeys, type NewKey } from './api-keys.ts';
+import { KeyController } from './key.controller.ts';
 import { KeyVerifier } from './key-verifier.ts';
 
 /** Connection URLs of the gateway's two roles. */
@@ -19,7 +25,8 @@ export class KeysModule {
     return {
       module: KeysModule,
       imports: [PersistenceModule.forService(databaseOptions(urls))],
-      providers: [ApiKeys, { provide: KeyVerifier, useFactory: (database: Database) => new KeyVerifier(database), inject: [Database] }],
+      controllers: [AuditController, KeyController, TenantController],
+      providers: [ApiKeys, Audit, Tenants, { provide: KeyVerifier, useFactory: (database: Database) => new KeyVerifier(database), inject: [Database] }],
       exports: [ApiKeys, KeyVerifier],
     };
   }
@@ -42,5 +49,5 @@ export async function createKey(urls: DatabaseUrls, newKey: NewKey): Promise<{ k
 }
 
 function databaseOptions({ url, systemUrl }: DatabaseUrls) {
-  return { url, systemUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow, BlobRow, UploadRow] };
+  return { url, systemUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow, AuditRow, BlobRow, UploadRow] };
 }

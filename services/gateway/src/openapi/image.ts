@@ -17,6 +17,9 @@ const publicServices = [
   'touchstone.retrieval.v1.SearchService',
   'touchstone.operations.v1.OperationService',
   'touchstone.blobs.v1.BlobService',
+  'touchstone.gateway.v1.TenantService',
+  'touchstone.gateway.v1.KeyService',
+  'touchstone.gateway.v1.AuditService',
 ];
 
 export function readImage(path: URL = imagePath): FileRegistry {

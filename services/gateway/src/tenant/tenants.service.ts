@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { Database, insertOnce } from '@touchstone/persistence';
+import { type Actor, addToAudit } from '../audit/audit.service.ts';
+import { TenantRow } from '../key/api-key.entity.ts';
+import { type Page, pageOf, placeAt } from '../page/cursor.ts';
+import { tenantExists } from './tenant.errors.ts';
+
+@Injectable()
+export class Tenants {
+  constructor(private readonly database: Database) {}
+
+  /** @throws Problem TENANT_EXISTS */
+  async create(name: string, actor: Actor): Promise<TenantRow> {
+    return this.database.systemTransaction(async (transaction) => {
+      const id = randomUUID();
+      if (!(await insertOnce(transaction, transaction.create(TenantRow, { id, name })))) throw tenantExists(name);
+      await addToAudit(transaction, actor, 'tenant.created', id);
+      return transaction.findOneByOrFail(TenantRow, { id });
+    });
+  }
+
+  /** Oldest first. */
+  async list(limit: number, cursor?: string): Promise<Page<TenantRow>> {
+    const [after = '00000000-0000-0000-0000-000000000000'] = placeAt(cursor, /^([0-9a-f-]{36})$/) ?? [];
+    const rows = await this.database.systemTransaction((transaction) =>
+      transaction
+        .createQueryBuilder(TenantRow, 'tenant')
+        .where(`(tenant.created_at, tenant.id) > (coalesce((select created_at from gateway.tenant where id = :after), '-infinity'), :after::uuid)`, { after })
+        .orderBy('tenant.createdAt')
+        .addOrderBy('tenant.id')
+        .limit(limit + 1)
+        .getMany(),
+    );
+    return pageOf(rows, limit, ({ id }) => id);
+  }
+}
