@@ -3,7 +3,7 @@ import { Controller, type INestMicroservice, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
 import { ItemUpsertedSchema } from '@touchstone/contracts/gen/touchstone/events/v1/retrieval_pb';
-import { LocalTransport, MessagingModule, OnEvent, Outbox, type Received } from '@touchstone/messaging';
+import { EventTransport, MessagingModule, OnEvent, Outbox, type Received } from '@touchstone/messaging';
 import { Database, PersistenceModule } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { nestLogger } from '@touchstone/runtime/logging';
@@ -39,8 +39,8 @@ export async function startService(urls: { url: string; systemUrl: string }): Pr
   class Service {}
 
   const app = await NestFactory.createMicroservice<AsyncMicroserviceOptions>(Service, {
-    useFactory: (transport: LocalTransport) => ({ strategy: transport }),
-    inject: [LocalTransport],
+    useFactory: (transport: EventTransport) => ({ strategy: transport }),
+    inject: [EventTransport],
     logger: nestLogger('bench'),
   });
   await app.listen();

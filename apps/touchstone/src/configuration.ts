@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { KafkaOptions } from '@touchstone/messaging';
 import { checkSettings, gatherSettings, type GivenSettings } from '@touchstone/runtime/config';
 import type { TracingOptions } from '@touchstone/runtime/telemetry';
 import { z } from 'zod';
@@ -8,6 +9,8 @@ const port = z.coerce.number().int().min(0).max(65_535);
 const databaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'expected postgresql://user:password@host/database');
 const target = z.string().regex(/^(unix:.+|dns:.+:\d+|ipv4:.+:\d+|[^/]+:\d+)$/, 'expected host:port, unix:/path, dns:///name:port or ipv4:host:port,host:port');
 const address = z.string().regex(/^(unix:.+|[^/]+:\d+)$/, 'expected host:port or unix:/path');
+
+const brokers = z.string().regex(/^[^\s,]+:\d+(,[^\s,]+:\d+)*$/, 'expected host:port,host:port');
 
 /** Every setting there is: its type and, for `config explain` and docs/operations.md, its meaning. */
 export const settings = {
@@ -28,6 +31,8 @@ export const settings = {
   TOUCHSTONE_GATEWAY_LISTEN: address.optional().describe('where the gateway listens for gRPC of services'),
   TOUCHSTONE_RETRIEVAL_URL: target.optional().describe('where a gateway in another process finds retrieval; several as `ipv4:host:port,host:port`'),
   TOUCHSTONE_RETRIEVAL_LISTEN: address.optional().describe('where retrieval listens for gRPC'),
+  TOUCHSTONE_KAFKA_BROKERS: brokers.optional().describe('brokers of Kafka through which events travel, `host:port,host:port`; without it they stay in their service'),
+  TOUCHSTONE_KAFKA_PREFIX: z.string().regex(/^[a-z0-9._-]*$/, 'expected letters, digits, dots and hyphens').optional().describe('before the names of topics and groups, in a Kafka that others use too'),
   TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: z.string().optional().describe('Ed25519 key in PEM by which the gateway signs callers’ tokens; made at start when all services run in one process'),
   TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: z.string().optional().describe('its public half, by which services verify them'),
   TOUCHSTONE_SCAN_WORKERS: z.coerce.number().int().min(1).max(64).optional().describe('threads that scan the index; one less than there are cores when absent'),
@@ -75,6 +80,8 @@ export interface Configuration {
   readonly retrievalUrl?: string;
   /** Where retrieval listens for gRPC. */
   readonly retrievalListen?: string;
+  /** Through which events travel; without it they stay in their service. */
+  readonly kafka?: KafkaOptions;
   readonly tokenPrivateKeyFile?: string;
   readonly tokenPublicKeyFile?: string;
   readonly scanWorkers: number;
@@ -107,6 +114,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     gatewayListen: values.TOUCHSTONE_GATEWAY_LISTEN,
     retrievalUrl: values.TOUCHSTONE_RETRIEVAL_URL,
     retrievalListen: values.TOUCHSTONE_RETRIEVAL_LISTEN,
+    kafka: values.TOUCHSTONE_KAFKA_BROKERS ? { brokers: values.TOUCHSTONE_KAFKA_BROKERS.split(','), prefix: values.TOUCHSTONE_KAFKA_PREFIX } : undefined,
     tokenPrivateKeyFile: values.TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE,
     tokenPublicKeyFile: values.TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE,
     scanWorkers: values.TOUCHSTONE_SCAN_WORKERS ?? Math.max(1, cpus().length - 1),

@@ -1,10 +1,15 @@
+export { type Claim, ClaimLost } from './delivery/claim.ts';
 export { defaultRetryPolicy } from './delivery/backoff.ts';
-export { LocalTransport, type LocalTransportOptions } from './delivery/local-transport.ts';
+export type { InboxStore } from './delivery/consumer.ts';
+export { EventTransport } from './delivery/event-transport.ts';
+export { LocalTransport } from './delivery/local-transport.ts';
 export { eventTransport, OnEvent, type Received } from './delivery/on-event.ts';
-export { replayDeadLetters, type ReplayOptions } from './dead-letter/replay-dead-letters.ts';
+export { type DeadLetter, type DeadLetterSelection, deadLetters, replayDeadLetters } from './dead-letter/replay-dead-letters.ts';
+export { applyTopics, type TopicDifference } from './kafka/apply-topics.ts';
+export { type KafkaOptions, KafkaTransport, type KafkaTransportOptions } from './kafka/kafka-transport.ts';
 export { MessagingHealth } from './messaging-health.ts';
 export { MessagingModule, type MessagingOptions } from './messaging.module.ts';
 export { maximumPayloadBytes, Outbox, type OutboxOptions, type OutgoingEvent } from './outbox/outbox.ts';
 export { topicOf, type StoredEvent } from './outbox/stored-event.ts';
 export { Lease, LeaseLost } from './relay/lease.ts';
-export { type Publication, type Publisher, Relay, type RelayOptions } from './relay/relay.ts';
+export { type OutboxStore, type Publication, type Publisher, Relay, type RelayOptions } from './relay/relay.ts';

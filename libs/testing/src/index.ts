@@ -1,3 +1,4 @@
+export { type Kafka, startKafka } from './peers/kafka.ts';
 export { startPostgres, type Postgres, type PostgresOptions } from './peers/postgres.ts';
 export { testDatabase, type TestDatabase } from './peers/test-database.ts';
 export { startTriton, type Triton, type TritonOptions, tritonPython } from './peers/triton.ts';

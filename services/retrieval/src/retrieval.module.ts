@@ -1,6 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Channel } from '@touchstone/contracts';
-import { MessagingModule } from '@touchstone/messaging';
+import { type KafkaOptions, MessagingModule } from '@touchstone/messaging';
 import type { Models } from '@touchstone/models';
 import { OperationsModule } from '@touchstone/operations';
 import { PersistenceModule } from '@touchstone/persistence';
@@ -26,16 +26,17 @@ export interface RetrievalParts {
   readonly models: Models;
   readonly scanner: Scanner;
   readonly blobs?: Channel;
+  readonly kafka?: KafkaOptions;
 }
 
 @Module({})
 export class RetrievalModule {
-  static with({ database, models, scanner, blobs }: RetrievalParts): DynamicModule {
+  static with({ database, models, scanner, blobs, kafka }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
       imports: [
         PersistenceModule.forService({ ...database, service: 'retrieval', entities }),
-        MessagingModule.forService({ service: 'retrieval' }),
+        MessagingModule.forService({ service: 'retrieval', kafka }),
         OperationsModule.forService({ service: 'retrieval' }),
       ],
       controllers: [CollectionController, CollectionStatisticsEvents, ItemController, SearchController],

@@ -6,7 +6,7 @@ import { OperationService } from '@touchstone/contracts/gen/touchstone/operation
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
-import { LocalTransport, MessagingHealth } from '@touchstone/messaging';
+import { EventTransport, type KafkaOptions, MessagingHealth } from '@touchstone/messaging';
 import type { Models } from '@touchstone/models';
 import { Database, DatabaseUnavailable } from '@touchstone/persistence';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
@@ -26,6 +26,8 @@ export interface RetrievalOptions {
   readonly verifier: CallerTokenVerifier;
   /** The way to the blobs; without it no picture comes from one. */
   readonly blobs?: Channel;
+  /** Through which its events travel; without it they stay in the service. */
+  readonly kafka?: KafkaOptions;
   /** `host:port` or `unix:path` for gRPC; without it the service is called in process only. */
   readonly listen?: string;
   /** Threads that scan the index. */
@@ -36,16 +38,16 @@ export interface RunningRetrieval extends Running {
   readonly server: ContractServer;
 }
 
-export async function start({ database, models, verifier, blobs, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
+export async function start({ database, models, verifier, blobs, kafka, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
   const scanner = await Scanner.start({ workers: scanWorkers });
   const server = new ContractServer({ services: [...retrievalContracts, OperationService], verifier, listen, problemOf, answers: { answerTo: (tenant, key) => app.get(Database).answerTo(tenant, key) } });
-  const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner, blobs }), new FastifyAdapter(), {
+  const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner, blobs, kafka }), new FastifyAdapter(), {
     logger: nestLogger('retrieval'),
     abortOnError: false,
   });
   app.useGlobalFilters(new PassErrors());
   app.connectMicroservice({ strategy: server }, { inheritAppConfig: true });
-  app.connectMicroservice({ strategy: app.get(LocalTransport) }, { inheritAppConfig: true });
+  app.connectMicroservice({ strategy: app.get(EventTransport) }, { inheritAppConfig: true });
   await app.startAllMicroservices();
   await app.init();
 

@@ -14,7 +14,7 @@ import { isPostgresOn } from './orphan.ts';
  */
 export async function withServiceDatabase<T>(
   { databases, databaseUrl, dataDir }: Configuration,
-  service: 'gateway',
+  service: ServiceName,
   work: (database: DatabaseUrls) => Promise<T>,
 ): Promise<T> {
   const named = databases[service];

@@ -1,7 +1,9 @@
 import type { Database } from '@touchstone/persistence';
+import { lockDeadLetters } from '../delivery/inbox.ts';
+import { kafkaOffset } from '../outbox/stored-event.ts';
 import { lockedRanges } from '../relay/lease.ts';
 
-export interface ReplayOptions {
+export interface DeadLetterSelection {
   /** Whose dead letters; also the consumer group. */
   readonly service: string;
   /** One tenant's only. */
@@ -10,15 +12,37 @@ export interface ReplayOptions {
   readonly key?: string;
 }
 
+export interface DeadLetter {
+  readonly eventId: string;
+  readonly topic: string;
+  readonly key: string;
+  readonly tenantId: string | null;
+  readonly cause: string;
+  /** 0 when it only follows another one of its key. */
+  readonly attempts: number;
+  readonly failedAt: Date;
+}
+
+const chosen = 'consumer = $1 and ($2::uuid is null or tenant_id = $2) and ($3::text is null or key = $3)';
+
+/** The oldest dead letters of a service. */
+export async function deadLetters(database: Database, { service, tenant, key, limit = 100 }: DeadLetterSelection & { readonly limit?: number }): Promise<DeadLetter[]> {
+  return database.systemQuery<DeadLetter>(
+    `select event_id as "eventId", topic, key, tenant_id as "tenantId", cause, attempts, failed_at as "failedAt"
+     from ${service}.dead_letter where ${chosen} order by id limit $4`,
+    [service, tenant?.id ?? null, key ?? null, limit],
+  );
+}
+
 /**
- * Puts dead letters back where they were in the outbox, whole keys at a time, so that they are handled again, in order
- * and before the later events of their keys. Handlers that had their effect are not called again.
+ * Puts dead letters into the outbox, whole keys at a time, so that they are handled again, in order and before the later
+ * events of their keys: those that came from it where they were, those that came through Kafka at its end, for this
+ * service alone. Handlers that had their effect are not called again.
  *
  * @returns how many.
  */
-export async function replayDeadLetters(database: Database, { service, tenant, key }: ReplayOptions): Promise<number> {
+export async function replayDeadLetters(database: Database, { service, tenant, key }: DeadLetterSelection): Promise<number> {
   return database.systemTransaction(async (transaction) => {
-    const chosen = 'consumer = $1 and ($2::uuid is null or tenant_id = $2) and ($3::text is null or key = $3)';
     const parameters = [service, tenant?.id ?? null, key ?? null];
     // Takes the leases: what a relay has of these keys in hand, it has read too early.
     await transaction.query(
@@ -26,12 +50,17 @@ export async function replayDeadLetters(database: Database, { service, tenant, k
        where range in (${lockedRanges(service, `range in (select ${service}.event_range(tenant_id, key) from ${service}.dead_letter where ${chosen})`)})`,
       parameters,
     );
+    await transaction.query(lockDeadLetters(service));
     const [{ count }] = await transaction.query(
       `with letter as (
          delete from ${service}.dead_letter where ${chosen} returning *
-       ), replayed as (
+       ), returned as (
          insert into ${service}.outbox (id, topic, key, tenant_id, event_id, payload, headers) overriding system value
-         select outbox_id, topic, key, tenant_id, event_id, payload, headers from letter
+         select outbox_id, topic, key, tenant_id, event_id, payload, headers from letter where not headers ? '${kafkaOffset}'
+         on conflict do nothing
+       ), received as (
+         insert into ${service}.outbox (topic, key, tenant_id, event_id, payload, headers)
+         select topic, key, tenant_id, event_id, payload, headers from letter where headers ? '${kafkaOffset}' order by id
          on conflict do nothing
        )
        select count(*)::integer from letter`,

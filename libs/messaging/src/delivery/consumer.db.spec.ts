@@ -5,6 +5,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { count, effects, Journal, SecondListener, type Tenant } from '../fixture/journal.ts';
 import { ManualClock } from '../fixture/manual-clock.ts';
+import { mulberry32, printedSeed } from '../fixture/seeded-random.ts';
 import { MessagingHealth, type Publisher, type Received } from '../index.ts';
 
 const retry = { attempts: 3, firstDelayMs: 1_000, maximumDelayMs: 60_000 };
@@ -238,9 +239,7 @@ describe('a failing event', () => {
 });
 
 it('2,000 events with random failures have 2,000 effects, in the order of each key', async () => {
-  const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
-  console.log(`seed ${seed}`);
-  const random = mulberry32(seed);
+  const random = mulberry32(printedSeed());
   await journal.close();
   journal = await Journal.open(server, { clock, random, retry: { ...retry, attempts: 100 } });
   journal.behaviour.after = () => {
@@ -284,14 +283,3 @@ describe('a service', () => {
     await doubled.close();
   });
 });
-
-/** A seeded generator of numbers in [0, 1), by Tommy Ettinger. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -3,7 +3,7 @@ import type { StoredEvent } from '../outbox/stored-event.ts';
 import { deliveryPlan, type DeliveryState } from './delivery-plan.ts';
 
 const now = 1_000;
-const fresh: DeliveryState = { isReceived: false, isParked: false, attempts: 0 };
+const fresh: DeliveryState = { isReceived: false, isParked: false, isBehindReplay: false, attempts: 0 };
 
 /** `a1 b1 a2`: a letter for the key, a number for the place in it. */
 const events = (names: string): StoredEvent[] =>
@@ -36,6 +36,10 @@ describe('a plan', () => {
 
   it('parks what follows a dead letter', () => {
     expect(planned('a1 b1 a2', { a1: { isParked: true }, a2: { isParked: true } })).toEqual({ ...nothing, together: 'b1', parked: 'a1 a2' });
+  });
+
+  it('lets an event wait for the replay of earlier ones, also when some of them are dead letters again', () => {
+    expect(planned('a3 b1', { a3: { isBehindReplay: true, isParked: true } })).toEqual({ ...nothing, together: 'b1', waiting: [['tenant/a', now]] });
   });
 
   it('keeps the same key of two tenants apart', () => {

@@ -6,6 +6,8 @@ export interface DeliveryState {
   readonly isReceived: boolean;
   /** Its key has dead letters. */
   readonly isParked: boolean;
+  /** Earlier events of its key are being replayed. */
+  readonly isBehindReplay: boolean;
   /** Failed attempts so far. */
   readonly attempts: number;
   /** Epoch milliseconds; set when `attempts` is not 0. */
@@ -40,9 +42,10 @@ export function deliveryPlan(events: readonly StoredEvent[], stateOf: ReadonlyMa
   const failing = new Set<string>();
   for (const event of events) {
     const key = orderingKey(event);
-    const { isReceived, isParked, attempts, nextAttemptAt = now } = stateOf.get(event.eventId) ?? unseen;
+    const { isReceived, isParked, isBehindReplay, attempts, nextAttemptAt = now } = stateOf.get(event.eventId) ?? unseen;
     if (plan.waiting.has(key)) continue;
     if (isReceived) plan.done.push(event);
+    else if (isBehindReplay) plan.waiting.set(key, now);
     else if (isParked) plan.parked.push(event);
     else if (attempts > 0 && nextAttemptAt > now) plan.waiting.set(key, nextAttemptAt);
     else if (attempts > 0 || failing.has(key)) {
@@ -53,4 +56,4 @@ export function deliveryPlan(events: readonly StoredEvent[], stateOf: ReadonlyMa
   return plan;
 }
 
-const unseen: DeliveryState = { isReceived: false, isParked: false, attempts: 0 };
+const unseen: DeliveryState = { isReceived: false, isParked: false, isBehindReplay: false, attempts: 0 };

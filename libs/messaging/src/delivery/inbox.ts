@@ -1,8 +1,20 @@
 import type { Database } from '@touchstone/persistence';
-import type { StoredEvent } from '../outbox/stored-event.ts';
-import type { Lease } from '../relay/lease.ts';
+import { kafkaOffset, type StoredEvent } from '../outbox/stored-event.ts';
+import type { Claim } from './claim.ts';
 import type { DeliveryState } from './delivery-plan.ts';
 import type { EntityManager } from 'typeorm';
+
+interface StateRow {
+  readonly id: string;
+  readonly received: boolean;
+  readonly parked: boolean;
+  readonly behind: boolean;
+  readonly attempts: number | null;
+  readonly next: Date | null;
+}
+
+/** Burying and replaying take turns: what is buried behind a letter is replayed with it. */
+export const lockDeadLetters = (service: string): string => `lock table ${service}.dead_letter in share row exclusive mode`;
 
 /** Of the events of one transaction at least one has its effect already. */
 export class AlreadyReceived extends Error {
@@ -17,27 +29,27 @@ export class Inbox {
     private readonly service: string,
   ) {}
 
-  /** What is known of events, by event id. @throws LeaseLost */
-  async states(events: readonly StoredEvent[], lease: Lease): Promise<Map<string, DeliveryState>> {
+  /** What is known of events, by event id. @throws ClaimLost */
+  async states(events: readonly StoredEvent[], claim: Claim): Promise<Map<string, DeliveryState>> {
     const { service } = this;
-    return this.database.systemTransaction(async (transaction) => {
-      const rows: { id: string; received: boolean; parked: boolean; attempts: number | null; next: Date | null }[] = await transaction.query(
-        `select event.id, inbox.event_id is not null as received, attempt.attempts, attempt.next_attempt_at as next,
-           exists (select 1 from ${service}.dead_letter
-                   where consumer = $1 and dead_letter.key = event.key and dead_letter.tenant_id is not distinct from event.tenant_id) as parked
-         from unnest($2::uuid[], $3::text[], $4::uuid[]) as event (id, key, tenant_id)
-         left join ${service}.inbox on inbox.consumer = $1 and inbox.event_id = event.id
-         left join ${service}.event_attempt attempt on attempt.consumer = $1 and attempt.event_id = event.id`,
-        [service, events.map(({ eventId }) => eventId), events.map(({ key }) => key), events.map(({ tenant }) => tenant?.id ?? null)],
-      );
-      await lease.check(transaction); // After the reading: a replay in between would have taken the lease.
-      return new Map(
-        rows.map(({ id, received, parked, attempts, next }) => [
-          id,
-          { isReceived: received, isParked: parked, attempts: attempts ?? 0, nextAttemptAt: next?.getTime() },
-        ]),
-      );
-    });
+    const ofTheKey = (row: string) => `${row}.key = event.key and ${row}.tenant_id is not distinct from event.tenant_id`;
+    const replayed = `select 1 from ${service}.outbox replayed where replayed.headers ? '${kafkaOffset}' and ${ofTheKey('replayed')}`;
+    const rows = await this.database.systemQuery<StateRow>(
+      `select event.id, inbox.event_id is not null as received, attempt.attempts, attempt.next_attempt_at as next,
+         exists (select 1 from ${service}.dead_letter letter where letter.consumer = $1 and ${ofTheKey('letter')}) as parked,
+         exists (${replayed}) and not exists (${replayed} and replayed.event_id = event.id) as behind
+       from unnest($2::uuid[], $3::text[], $4::uuid[]) as event (id, key, tenant_id)
+       left join ${service}.inbox on inbox.consumer = $1 and inbox.event_id = event.id
+       left join ${service}.event_attempt attempt on attempt.consumer = $1 and attempt.event_id = event.id`,
+      [service, events.map(({ eventId }) => eventId), events.map(({ key }) => key), events.map(({ tenant }) => tenant?.id ?? null)],
+    );
+    await claim.check(); // After the reading: a replay in between would have taken the lease.
+    return new Map(
+      rows.map(({ id, received, parked, behind, attempts, next }) => [
+        id,
+        { isReceived: received, isParked: parked, isBehindReplay: behind, attempts: attempts ?? 0, nextAttemptAt: next?.getTime() },
+      ]),
+    );
   }
 
   /**
@@ -52,10 +64,10 @@ export class Inbox {
     });
   }
 
-  /** Notes a failed attempt. @throws LeaseLost */
-  async failed(event: StoredEvent, { attempts, cause, nextAttemptAt }: { attempts: number; cause: string; nextAttemptAt: number }, lease: Lease): Promise<void> {
+  /** Notes a failed attempt. @throws ClaimLost */
+  async failed(event: StoredEvent, { attempts, cause, nextAttemptAt }: { attempts: number; cause: string; nextAttemptAt: number }, claim: Claim): Promise<void> {
     await this.database.systemTransaction(async (transaction) => {
-      await lease.hold(transaction);
+      await claim.hold(transaction);
       await transaction.query(
         `insert into ${this.service}.event_attempt (consumer, event_id, attempts, last_error, next_attempt_at) values ($1, $2, $3, $4, $5)
          on conflict (consumer, event_id) do update
@@ -65,18 +77,33 @@ export class Inbox {
     });
   }
 
-  /** Makes dead letters of events; their keys are parked from now on. @throws LeaseLost */
-  async bury(events: readonly StoredEvent[], { attempts, cause }: { attempts: number; cause: string }, lease: Lease): Promise<void> {
-    await this.database.systemTransaction(async (transaction) => {
-      await lease.hold(transaction);
-      for (const { id, topic, key, tenant, eventId, payload, headers } of events) {
-        await transaction.query(
-          `insert into ${this.service}.dead_letter (consumer, topic, key, tenant_id, event_id, payload, headers, cause, attempts, outbox_id)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (consumer, event_id) do nothing`,
-          [this.service, topic, key, tenant?.id ?? null, eventId, payload, headers, cause, attempts, id],
+  /**
+   * Makes dead letters of events; their keys are parked from now on. One without a failed attempt of its own is buried only
+   * while its key is parked: a replay may have come first.
+   *
+   * @returns those that are dead letters now.
+   * @throws ClaimLost
+   */
+  async bury(events: readonly StoredEvent[], { attempts, cause }: { attempts: number; cause: string }, claim: Claim): Promise<StoredEvent[]> {
+    const { service } = this;
+    return this.database.systemTransaction(async (transaction) => {
+      await claim.hold(transaction);
+      await transaction.query(lockDeadLetters(service));
+      const buried: StoredEvent[] = [];
+      for (const event of events) {
+        const { id, topic, key, tenant, eventId, payload, headers } = event;
+        const rows: unknown[] = await transaction.query(
+          `insert into ${service}.dead_letter as letter (consumer, topic, key, tenant_id, event_id, payload, headers, cause, attempts, outbox_id)
+           select $1, $2, $3, $4::uuid, $5::uuid, $6::bytea, $7::jsonb, $8, $9::integer, $10::bigint
+           where $9 > 0 or exists (select 1 from ${service}.dead_letter where consumer = $1 and key = $3 and tenant_id is not distinct from $4)
+           on conflict (consumer, event_id) do update set attempts = letter.attempts
+           returning 1`,
+          [service, topic, key, tenant?.id ?? null, eventId, payload, headers, cause, attempts, id],
         );
+        if (rows.length > 0) buried.push(event);
       }
-      await this.#forget(transaction, events);
+      await this.#forget(transaction, buried);
+      return buried;
     });
   }
 

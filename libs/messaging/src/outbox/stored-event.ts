@@ -2,9 +2,12 @@ import { type DescMessage, getOption } from '@bufbuild/protobuf';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { topic } from '@touchstone/contracts/gen/touchstone/api/v1/policy_pb';
 
+/** Header of an event that came through Kafka: `topic/partition/offset`. In an outbox it marks a replay for this service alone. */
+export const kafkaOffset = 'kafka.offset';
+
 /** An event as the outbox has it and as a transport carries it. */
 export interface StoredEvent {
-  /** Place in the outbox, a bigint; within one ordering key it is the order of the writers' commits. */
+  /** Place in the outbox or in its partition, a bigint; within one ordering key it is the order of the writers' commits. */
   readonly id: string;
   readonly eventId: string;
   readonly topic: string;

@@ -214,19 +214,19 @@ describe('leases', () => {
 });
 
 describe('rhythm', () => {
-  /** Counts what reaches the database through `systemTransaction`. */
-  const countTransactions = (journal: Journal) => vi.spyOn(journal.database() as Database, 'systemTransaction');
+  /** Counts what reaches the database through `systemQuery`. */
+  const countStatements = (journal: Journal) => vi.spyOn(journal.database() as Database, 'systemQuery');
 
   it('at rest there is one transaction with one statement a second', async () => {
     const journal = await open();
-    const transactions = countTransactions(journal);
+    const statements = countStatements(journal);
     await journal.app.listen();
     for (let second = 0; second < 60; second += 1) {
       await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
       clock.advance(1_000);
     }
     await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
-    expect(transactions.mock.calls.length).toBe(61);
+    expect(statements.mock.calls.length).toBe(61);
   });
 
   it('a commit wakes the relay: no time passes', async () => {

@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import type { Database } from '@touchstone/persistence';
 import { systemClock, type Clock } from '@touchstone/runtime/clock';
 import { log } from '@touchstone/runtime/logging';
+import { type Claim, ClaimLost } from '../delivery/claim.ts';
 import type { StoredEvent } from '../outbox/stored-event.ts';
-import { Lease, LeaseLost } from './lease.ts';
-import { OutboxReader } from './outbox-reader.ts';
+import type { OutboxReader } from './outbox-reader.ts';
 
 /** What became of events that a relay handed over. An event that is in neither is handed over again. */
 export interface Publication {
@@ -19,23 +17,26 @@ export interface Publisher {
   /**
    * Delivers events, those of one ordering key in the given order. It may be given an event again that it has taken.
    *
-   * @param lease held or checked in each transaction about the events, where there is one.
+   * @param claim held or checked in each transaction that decides about the events, where there is one.
    * @param signal aborts when the relay stops: what has begun is finished, nothing more is begun.
-   * @throws LeaseLost, or what keeps it from taking any event now; the relay then tries again.
+   * @throws ClaimLost, or what keeps it from taking any event now; the relay then tries again.
    */
-  publish(events: readonly StoredEvent[], lease: Lease, signal: AbortSignal): Promise<Publication>;
+  publish(events: readonly StoredEvent[], claim: Claim, signal: AbortSignal): Promise<Publication>;
 }
 
+/** What a relay does with outbox and leases; OutboxReader, or the store of a simulation. */
+export type OutboxStore = Pick<OutboxReader, 'read' | 'remove' | 'renew' | 'release'>;
+
 export interface RelayOptions {
-  readonly service: string;
   readonly clock?: Clock;
   /** Longest time in which a commit of another process goes unseen. Default 1,000. */
   readonly pollMs?: number;
   /** After this time another relay takes over from one that was killed, at its next poll. Default 3,500. */
   readonly leaseMs?: number;
-  /** Events handed over at once. Default 100. */
-  readonly batchSize?: number;
 }
+
+/** Of what was not named. */
+export const relayDefaults = { pollMs: 1_000, leaseMs: 3_500 };
 
 /**
  * Publishes the events of one service's outbox in order. Events are spread over ranges by their ordering key; any
@@ -44,7 +45,7 @@ export interface RelayOptions {
  * It removes rows that were taken and keeps no cursor, so an event whose transaction commits late is not lost.
  */
 export class Relay {
-  readonly #reader: OutboxReader;
+  readonly #store: OutboxStore;
   readonly #clock: Clock;
   readonly #pollMs: number;
   readonly #leaseMs: number;
@@ -54,8 +55,8 @@ export class Relay {
   #pause = new AbortController();
   #isFailing = false;
 
-  constructor(database: Database, { service, clock = systemClock, pollMs = 1_000, leaseMs = 3_500, batchSize = 100 }: RelayOptions) {
-    this.#reader = new OutboxReader(database, { service, owner: randomUUID(), leaseMs, batchSize });
+  constructor(store: OutboxStore, { clock = systemClock, pollMs = relayDefaults.pollMs, leaseMs = relayDefaults.leaseMs }: RelayOptions = {}) {
+    this.#store = store;
     this.#clock = clock;
     this.#pollMs = pollMs;
     this.#leaseMs = leaseMs;
@@ -76,7 +77,7 @@ export class Relay {
     this.#stopping.abort();
     this.wake();
     await this.#running;
-    await this.#reader.release().catch(() => undefined); // They expire by themselves.
+    await this.#store.release().catch(() => undefined); // They expire by themselves.
   }
 
   /**
@@ -88,11 +89,11 @@ export class Relay {
     const now = this.#clock.now();
     for (const [key, until] of this.#waiting) if (until <= now) this.#waiting.delete(key);
 
-    const { events, lease } = await this.#reader.read([...this.#waiting.keys()]);
+    const { events, lease } = await this.#store.read([...this.#waiting.keys()]);
     if (events.length === 0) return Math.min(this.#pollMs, ...[...this.#waiting.values()].map((until) => until - now));
 
     const { taken, waiting } = await this.#whileRenewing(() => publisher.publish(events, lease, this.#stopping.signal));
-    if (taken.length > 0) await this.#reader.remove(taken, lease);
+    if (taken.length > 0) await this.#store.remove(taken, lease);
     for (const [key, until] of waiting) this.#waiting.set(key, until);
     return taken.length + waiting.size > 0 ? 0 : this.#pollMs;
   }
@@ -115,7 +116,7 @@ export class Relay {
   }
 
   #failed(error: unknown): number {
-    if (error instanceof LeaseLost) return 0;
+    if (error instanceof ClaimLost) return 0;
     if (!this.#isFailing) log.error({ err: error }, 'events wait in the outbox: the relay fails and tries again');
     this.#isFailing = true;
     return this.#pollMs;
@@ -128,7 +129,7 @@ export class Relay {
       for (;;) {
         await this.#clock.wait(this.#leaseMs / 3, done.signal);
         if (done.signal.aborted) return;
-        await this.#reader.renew().catch(() => undefined); // The next use of the lease says what is wrong.
+        await this.#store.renew().catch(() => undefined); // The next use of the lease says what is wrong.
       }
     };
     const renewing = renew();
