@@ -33,6 +33,8 @@ const pictureRefused = (pointer: string, detail: string, cause?: unknown) =>
 
 export const pictureMissing = (pointer: string, cause: unknown) => pictureRefused(pointer, 'you have no such blob', cause);
 
+export const pictureNotFetched = (pointer: string, cause: Error) => pictureRefused(pointer, cause.message, cause);
+
 export const pictureTooLarge = (pointer: string, bytes: number, limit: number) =>
   pictureRefused(pointer, `a picture has at most ${limit} bytes and this one has ${bytes}`);
 

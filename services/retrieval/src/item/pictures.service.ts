@@ -2,7 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type Call, type Channel, Problem, Reason, serviceClient, type ServiceClient } from '@touchstone/contracts';
 import { BlobService } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
 import type { ImageInput } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
-import { pictureMissing, pictureTooLarge, picturesTooLarge } from './item.errors.ts';
+import { FetchRefused, OutboundFetch } from '@touchstone/runtime/outbound-fetch';
+import { pictureMissing, pictureNotFetched, pictureTooLarge, picturesTooLarge } from './item.errors.ts';
 
 /** Token of the way to the blobs (`Channel` or undefined). */
 export const BLOBS = Symbol('blobs');
@@ -16,7 +17,7 @@ const atOnce = 4;
 export interface Picture {
   readonly file: Uint8Array;
   /** The field of the request that it came from. */
-  readonly source: 'base64' | 'blobId';
+  readonly source: 'base64' | 'blobId' | 'url';
 }
 
 /** A picture in a request and the JSON pointer to it. */
@@ -30,7 +31,10 @@ export interface PictureInput {
 export class Pictures {
   private readonly blobs: ServiceClient<typeof BlobService> | undefined;
 
-  constructor(@Inject(BLOBS) blobs: Channel | undefined) {
+  constructor(
+    @Inject(BLOBS) blobs: Channel | undefined,
+    private readonly outside: OutboundFetch,
+  ) {
     this.blobs = blobs && serviceClient(BlobService, blobs);
   }
 
@@ -57,6 +61,7 @@ export class Pictures {
   private async fetch({ source }: ImageInput, pointer: string, call: Call): Promise<Picture> {
     if (source.case === 'base64') return { file: source.value, source: 'base64' };
     if (source.case === 'blobId') return { file: await this.blob(source.value, `${pointer}/blobId`, call), source: 'blobId' };
+    if (source.case === 'url') return { file: await this.outsideFile(source.value, `${pointer}/url`, call), source: 'url' };
     throw new TypeError('A picture has no source'); // the contract demands one
   }
 
@@ -72,5 +77,13 @@ export class Pictures {
       throw error instanceof Problem && error.reason === Reason.BLOB_NOT_FOUND ? pictureMissing(pointer, error) : error;
     }
     return Buffer.concat(pieces);
+  }
+
+  private async outsideFile(address: string, pointer: string, { signal }: Call): Promise<Uint8Array> {
+    try {
+      return await this.outside.get(address, { maximumBytes, signal });
+    } catch (error) {
+      throw error instanceof FetchRefused ? pictureNotFetched(pointer, error) : error;
+    }
   }
 }
