@@ -49,6 +49,15 @@ it.each([
   await api().get(`${collection}/items/good`).expect(404);
 });
 
+it('an address is not fetched from a host that the operator did not name', async () => {
+  const collection = await newCollection();
+  const items = [{ id: 'one', images: [{ url: 'https://169.254.169.254/latest/meta-data' }] }];
+  const { body } = await api().post(`${collection}/items:upsert`, { items }).expect(422);
+  expect(body).toMatchObject({ type: '/problems/picture-refused', violations: [{ pointer: '/items/0/images/0/url' }] });
+  expect(body.violations[0].detail).toContain('TOUCHSTONE_FETCH_HOSTS');
+  await api().post(`${collection}/search`, { query: { image: { url: 'https://169.254.169.254/' } } }).expect(422);
+});
+
 it('a key that may not read blobs cannot read them through an item', async () => {
   const collection = await newCollection();
   const blobId = await store(await photoBytes(0));

@@ -5,6 +5,7 @@ import { checkSettings, gatherSettings, type GivenSettings } from '@touchstone/r
 import type { TracingOptions } from '@touchstone/runtime/telemetry';
 import { z } from 'zod';
 
+const fetchHosts = z.string().regex(/^((\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?)(,(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?)*$/, 'expected names of hosts with commas between, such as images.example.org,*.example.net');
 const port = z.coerce.number().int().min(0).max(65_535);
 const databaseUrl = z.string().regex(/^postgres(ql)?:\/\//, 'expected postgresql://user:password@host/database');
 const target = z.string().regex(/^(unix:.+|dns:.+:\d+|ipv4:.+:\d+|[^/]+:\d+)$/, 'expected host:port, unix:/path, dns:///name:port or ipv4:host:port,host:port');
@@ -21,6 +22,7 @@ export const settings = {
   TOUCHSTONE_MODELS_DIR: z.string().optional().describe('folder of weights and tokenisers; `models` in the data folder when absent'),
   TOUCHSTONE_BLOBS_DIR: z.string().optional().describe('folder of blobs, the same for all gateways; `blobs` in the data folder when absent'),
   TOUCHSTONE_BLOB_LIMIT_MB: z.coerce.number().int().min(1).max(1_048_576).default(1024).describe('size of the largest blob, in MiB'),
+  TOUCHSTONE_FETCH_HOSTS: fetchHosts.optional().describe('hosts from which pictures may be fetched by `url`, over https: `images.example.org,*.example.net,cdn.example.com:8443`; none when absent'),
   TOUCHSTONE_MODELS_URL: target.optional().describe('a KServe v2 server; an own child process when absent'),
   TOUCHSTONE_DATABASE_URL: databaseUrl.optional().describe('owner of the schemas, for `touchstone migrate`; the embedded PostgreSQL when absent'),
   TOUCHSTONE_GATEWAY_DATABASE_URL: databaseUrl.optional().describe('role `gateway`'),
@@ -67,6 +69,8 @@ export interface Configuration {
   readonly blobsDir: string;
   /** Of the largest blob. */
   readonly blobLimitBytes: number;
+  /** From which pictures may be fetched by their address. */
+  readonly fetchHosts: readonly string[];
   /** An own model server when absent. */
   readonly modelsUrl?: string;
   /** Owner of the schemas, for migrations; the embedded PostgreSQL when absent. */
@@ -104,6 +108,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     modelsDir: values.TOUCHSTONE_MODELS_DIR ? resolve(values.TOUCHSTONE_MODELS_DIR) : join(dataDir, 'models'),
     blobsDir: values.TOUCHSTONE_BLOBS_DIR ? resolve(values.TOUCHSTONE_BLOBS_DIR) : join(dataDir, 'blobs'),
     blobLimitBytes: values.TOUCHSTONE_BLOB_LIMIT_MB * 1024 * 1024,
+    fetchHosts: values.TOUCHSTONE_FETCH_HOSTS?.split(',') ?? [],
     modelsUrl: values.TOUCHSTONE_MODELS_URL,
     databaseUrl: values.TOUCHSTONE_DATABASE_URL,
     databases: {

@@ -4,6 +4,7 @@ import { type KafkaOptions, MessagingModule } from '@touchstone/messaging';
 import type { Models } from '@touchstone/models';
 import { OperationsModule } from '@touchstone/operations';
 import { PersistenceModule } from '@touchstone/persistence';
+import { OutboundFetch } from '@touchstone/runtime/outbound-fetch';
 import { CollectionController } from './collection/collection.controller.ts';
 import { CollectionStatisticsEvents } from './collection/collection-statistics.events.ts';
 import { Collections } from './collection/collections.service.ts';
@@ -26,12 +27,13 @@ export interface RetrievalParts {
   readonly models: Models;
   readonly scanner: Scanner;
   readonly blobs?: Channel;
+  readonly fetchHosts?: readonly string[];
   readonly kafka?: KafkaOptions;
 }
 
 @Module({})
 export class RetrievalModule {
-  static with({ database, models, scanner, blobs, kafka }: RetrievalParts): DynamicModule {
+  static with({ database, models, scanner, blobs, fetchHosts = [], kafka }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
       imports: [
@@ -44,6 +46,7 @@ export class RetrievalModule {
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
         { provide: BLOBS, useValue: blobs },
+        { provide: OutboundFetch, useValue: new OutboundFetch({ hosts: fetchHosts }) },
         Collections,
         CollectionLog,
         CollectionViews,

@@ -26,6 +26,8 @@ export interface RetrievalOptions {
   readonly verifier: CallerTokenVerifier;
   /** The way to the blobs; without it no picture comes from one. */
   readonly blobs?: Channel;
+  /** Hosts from which pictures are fetched by their address (`OutboundFetch`); none when absent. */
+  readonly fetchHosts?: readonly string[];
   /** Through which its events travel; without it they stay in the service. */
   readonly kafka?: KafkaOptions;
   /** `host:port` or `unix:path` for gRPC; without it the service is called in process only. */
@@ -38,10 +40,10 @@ export interface RunningRetrieval extends Running {
   readonly server: ContractServer;
 }
 
-export async function start({ database, models, verifier, blobs, kafka, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
+export async function start({ database, models, verifier, blobs, fetchHosts, kafka, listen, scanWorkers }: RetrievalOptions): Promise<RunningRetrieval> {
   const scanner = await Scanner.start({ workers: scanWorkers });
   const server = new ContractServer({ services: [...retrievalContracts, OperationService], verifier, listen, problemOf, answers: { answerTo: (tenant, key) => app.get(Database).answerTo(tenant, key) } });
-  const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner, blobs, kafka }), new FastifyAdapter(), {
+  const app = await NestFactory.create<NestFastifyApplication>(RetrievalModule.with({ database, models, scanner, blobs, fetchHosts, kafka }), new FastifyAdapter(), {
     logger: nestLogger('retrieval'),
     abortOnError: false,
   });

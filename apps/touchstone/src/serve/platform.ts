@@ -59,6 +59,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
         models: await models(),
         verifier: new CallerTokenVerifier(keys.publicKey!),
         blobs: ownContracts ? new LocalChannel(ownContracts) : configuration.gatewayUrl ? new GrpcChannel(configuration.gatewayUrl) : undefined,
+        fetchHosts: configuration.fetchHosts,
         kafka: configuration.kafka,
         listen: configuration.retrievalListen,
         scanWorkers: configuration.scanWorkers,
