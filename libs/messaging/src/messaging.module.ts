@@ -61,7 +61,7 @@ export class MessagingModule {
           useFactory: (database: Database, transport: EventTransport) => new MessagingHealth(database, service, transport),
         },
         // Nobody injects it: it lives with the application.
-        { provide: MessagingMetrics, inject: [Database], useFactory: (database: Database) => new MessagingMetrics(database, service) },
+        { provide: MessagingMetrics, inject: [Database, EventTransport], useFactory: (database: Database, transport: EventTransport) => new MessagingMetrics(database, service, transport) },
       ],
       exports: [Outbox, EventTransport, MessagingHealth],
     };

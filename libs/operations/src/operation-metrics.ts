@@ -14,11 +14,9 @@ export class OperationMetrics implements OnApplicationShutdown {
 
   constructor(database: Database, service: string) {
     this.#end = operations.observe(async (set) => {
-      const [{ running, waiting }]: { running: number; waiting: number }[] = await database.systemTransaction((transaction) =>
-        transaction.query(
-          `select count(*) filter (where expires_at > now())::integer as running, count(*) filter (where expires_at <= now())::integer as waiting
-           from ${service}.operation_queue`,
-        ),
+      const [{ running, waiting }] = await database.systemQuery<{ running: number; waiting: number }>(
+        `select count(*) filter (where expires_at > now())::integer as running, count(*) filter (where expires_at <= now())::integer as waiting
+         from ${service}.operation_queue`,
       );
       set({ service, state: 'running' }, running);
       set({ service, state: 'waiting' }, waiting);

@@ -45,6 +45,9 @@ export abstract class EventTransport extends Server implements CustomTransportSt
 
   abstract publish(events: readonly StoredEvent[], claim: Claim, signal: AbortSignal): Promise<Publication>;
 
+  /** Events that wait in this process's share of the topics, by topic; empty without topics. @throws when the broker does not answer. */
+  abstract lag(): Promise<ReadonlyMap<string, number>>;
+
   /** What the transport needs beside the database. */
   abstract health(): readonly Health[];
 

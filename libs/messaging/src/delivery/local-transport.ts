@@ -13,6 +13,11 @@ export class LocalTransport extends EventTransport {
     return this.consumer.consume(events, claim, signal);
   }
 
+  /** What waits, waits in the outbox. */
+  async lag(): Promise<ReadonlyMap<string, number>> {
+    return new Map();
+  }
+
   health(): readonly Health[] {
     return [];
   }

@@ -95,6 +95,16 @@ export class KafkaTransport extends EventTransport {
     return [{ part: 'events', isReady: this.#problem === undefined, detail: this.#problem }];
   }
 
+  async lag(): Promise<ReadonlyMap<string, number>> {
+    const lag = new Map<string, number>();
+    if (this.messageHandlers.size === 0) return lag;
+    for (const { topic, partition, end } of await this.#client.offsets(this.#topics())) {
+      const standing = this.#assignment?.standing(topic, partition);
+      if (standing) lag.set(topic, (lag.get(topic) ?? 0) + Math.max(0, end - standing.position));
+    }
+    return lag;
+  }
+
   override has(topic: string): boolean {
     return super.has(topic) || this.#topics().includes(topic); // A message of a topic that is no event is heard, and refused.
   }

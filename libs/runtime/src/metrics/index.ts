@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 export { Counter, Histogram };
@@ -7,6 +8,9 @@ export const registry = new Registry();
 
 /** Seconds; from an answer out of memory to one that somebody gave up waiting for. */
 export const durationBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Shorter than scrapers wait. */
+const patienceMs = 3_000;
 
 /** Adds those of the process itself: CPU, memory, event loop, garbage collection. Once. */
 export function observeProcess(): void {
@@ -28,8 +32,11 @@ export class ObservedGauge {
       async collect() {
         this.reset();
         const set = (labels: Labels, value: number) => this.set(labels, value);
-        // A part that cannot be read has no value now; its health says why.
-        await Promise.allSettled([...reads].map(async (read) => read(set)));
+        // A part that cannot be read, or not soon, has no value now; its health says why.
+        const enough = new AbortController();
+        const patience = delay(patienceMs, undefined, { signal: enough.signal }).catch(() => undefined);
+        await Promise.allSettled([...reads].map(async (read) => Promise.race([read(set), patience])));
+        enough.abort();
       },
     });
   }
