@@ -55,6 +55,7 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'BlobService.DeleteUpload': { path: { id: '{upload}' } },
   'TenantService.CreateTenant': { path: {}, body: { name: `test-${randomUUID()}` } },
   'TenantService.ListTenants': { path: {} },
+  'TenantService.SetTenantLimits': { path: { id: randomUUID() }, body: { requestsPerMinute: 1000 }, status: 404 },
   'KeyService.CreateKey': { path: {}, body: { name: 'matrix', scopes: ['retrieval:read'] } },
   'KeyService.ListKeys': { path: {} },
   'KeyService.RotateKey': { path: { id: '{key}' }, body: { graceHours: 1 } },

@@ -8,6 +8,7 @@ const commands: Readonly<Record<string, { load: () => Promise<Command>; help: st
   serve: { load: async () => (await import('./serve/serve.ts')).serve, help: 'serve [service…]         run all services, or those named (gateway, retrieval)' },
   migrate: { load: async () => (await import('./migrate.ts')).migrateDatabase, help: 'migrate                  bring the database up to date' },
   keys: { load: async () => (await import('./key/keys.ts')).keys, help: 'keys create|list|…       create, list, rotate and revoke API keys' },
+  tenants: { load: async () => (await import('./tenant/tenants.ts')).tenants, help: 'tenants limit             say how often a tenant may call' },
   models: { load: async () => (await import('./models/models.ts')).models, help: 'models list|pull|verify  the weights that the models need' },
   topics: { load: async () => (await import('./topics/topics.ts')).topics, help: 'topics apply             create the topics of events that Kafka lacks; say which differ' },
   dlq: { load: async () => (await import('./dead-letters/dead-letters.ts')).deadLetterQueue, help: 'dlq list|replay          events that were given up, with their cause; try them again' },

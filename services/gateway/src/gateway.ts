@@ -17,6 +17,8 @@ import { httpServer, type ServerOptions } from './http/server.ts';
 import { demandKeys } from './key/authentication.ts';
 import { type DatabaseUrls, KeysModule } from './key/keys.module.ts';
 import { KeyVerifier } from './key/key-verifier.ts';
+import { limitRequests } from './limit/limit-requests.ts';
+import { RateLimiter } from './limit/rate-limiter.ts';
 import { gatewayContracts } from './own-contracts.ts';
 import { ProblemFilter } from './rest/problem.filter.ts';
 import type { Upstream } from './rest/rest-controller.ts';
@@ -94,6 +96,7 @@ export async function start({
   const endObserving = observeRequests(adapter.getInstance(), accessLog);
   refuseOtherMethods(adapter.getInstance());
   demandKeys(adapter.getInstance(), app.get(KeyVerifier));
+  limitRequests(adapter.getInstance(), app.get(RateLimiter));
   try {
     if (own) app.connectMicroservice({ strategy: own.server });
     await app.startAllMicroservices();

@@ -7,6 +7,7 @@ const withoutPolicy = new Map([
   ['gateway.api_key', 'read before a tenant is known; system role only'],
   ['gateway.audit', 'acts of the whole platform; the system role adds and reads'],
   ['gateway.migration', 'owner only'],
+  ['gateway.request_count', 'counted before a tenant is named; system role only'],
   ['gateway.tenant', 'the tenants themselves; system role only'],
   ['retrieval.dead_letter', 'system role only'],
   ['retrieval.event_attempt', 'system role only'],

@@ -5,6 +5,8 @@ import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 export class TenantRow {
   @PrimaryColumn('uuid') readonly id!: string;
   @Column('text', { unique: true }) readonly name!: string;
+  /** Null for the default. */
+  @Column('integer', { nullable: true }) readonly requestsPerMinute!: number | null;
   @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;
 }
 

@@ -9,6 +9,7 @@ import { createKey, openKeys, operator, type RunningGateway, start } from '../in
 import { startEcho } from '../rest/echo.spec-service.ts';
 import { BlobRow, UploadRow } from '../blob/blob.entity.ts';
 import { AuditRow } from '../audit/audit.entity.ts';
+import { RequestCountRow } from '../limit/request-count.entity.ts';
 import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
 
 let database: Awaited<ReturnType<typeof testDatabase>>;
@@ -37,7 +38,7 @@ const get = (key?: string) => {
 };
 
 it('entities and migrated schema do not differ', async () => {
-  const source = createDataSource({ url: database.ownerUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow, AuditRow, BlobRow, UploadRow] });
+  const source = createDataSource({ url: database.ownerUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow, AuditRow, RequestCountRow, BlobRow, UploadRow] });
   await source.initialize();
   try {
     expect(await schemaDifference(source)).toEqual([]);

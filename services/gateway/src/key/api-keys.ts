@@ -82,7 +82,7 @@ export class ApiKeys {
   /** @throws Problem TENANT_NOT_FOUND */
   async createFor(tenantId: string, newKey: Omit<NewKey, 'tenantName'>, actor: Actor): Promise<IssuedKey> {
     return this.database.systemTransaction(async (transaction) => {
-      if (!(await transaction.existsBy(TenantRow, { id: tenantId }))) throw tenantNotFound(tenantId);
+      if (!(await transaction.existsBy(TenantRow, { id: tenantId }))) throw tenantNotFound(tenantId, '/tenantId');
       return issue(transaction, tenantId, newKey, actor);
     });
   }

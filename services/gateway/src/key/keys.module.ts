@@ -3,7 +3,9 @@ import { Database, PersistenceModule } from '@touchstone/persistence';
 import { BlobRow, UploadRow } from '../blob/blob.entity.ts';
 import { AuditController } from '../audit/audit.controller.ts';
 import { AuditRow } from '../audit/audit.entity.ts';
+import { RequestCountRow } from '../limit/request-count.entity.ts';
 import { Audit } from '../audit/audit.service.ts';
+import { RateLimiter } from '../limit/rate-limiter.ts';
 import { TenantController } from '../tenant/tenant.controller.ts';
 import { Tenants } from '../tenant/tenants.service.ts';
 import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
@@ -26,16 +28,16 @@ export class KeysModule {
       module: KeysModule,
       imports: [PersistenceModule.forService(databaseOptions(urls))],
       controllers: [AuditController, KeyController, TenantController],
-      providers: [ApiKeys, Audit, Tenants, { provide: KeyVerifier, useFactory: (database: Database) => new KeyVerifier(database), inject: [Database] }],
-      exports: [ApiKeys, KeyVerifier],
+      providers: [ApiKeys, Audit, Tenants, { provide: RateLimiter, useFactory: (database: Database) => new RateLimiter(database), inject: [Database] }, { provide: KeyVerifier, useFactory: (database: Database) => new KeyVerifier(database), inject: [Database] }],
+      exports: [ApiKeys, KeyVerifier, RateLimiter],
     };
   }
 }
 
 /** The keys of an installation, for a program that runs no gateway. Close it after use. */
-export function openKeys(urls: DatabaseUrls): { keys: ApiKeys; close: () => Promise<void> } {
+export function openKeys(urls: DatabaseUrls): { keys: ApiKeys; tenants: Tenants; close: () => Promise<void> } {
   const database = new Database(databaseOptions(urls));
-  return { keys: new ApiKeys(database), close: () => database.close() };
+  return { keys: new ApiKeys(database), tenants: new Tenants(database), close: () => database.close() };
 }
 
 /** Creates one key, and its tenant if there is none of that name. @returns the key in full, for the only time. */
@@ -49,5 +51,5 @@ export async function createKey(urls: DatabaseUrls, newKey: NewKey): Promise<{ k
 }
 
 function databaseOptions({ url, systemUrl }: DatabaseUrls) {
-  return { url, systemUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow, AuditRow, BlobRow, UploadRow] };
+  return { url, systemUrl, service: 'gateway', entities: [TenantRow, ApiKeyRow, AuditRow, RequestCountRow, BlobRow, UploadRow] };
 }

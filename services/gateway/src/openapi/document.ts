@@ -146,7 +146,7 @@ const problemResponses = Object.fromEntries(
       description: `${reasonsByStatus.get(status)!.map(({ title }) => title).join('; ')}.`,
       headers: {
         'X-Request-Id': { description: 'The id of the request, for the operator’s logs.', schema: { type: 'string' } },
-        ...(status === 503 || status === 504 ? { 'Retry-After': { description: 'Seconds after which to try again.', schema: { type: 'string' } } } : {}),
+        ...(status === 429 || status === 503 || status === 504 ? { 'Retry-After': { description: 'Seconds after which to try again.', schema: { type: 'string' } } } : {}),
       },
       content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
     },

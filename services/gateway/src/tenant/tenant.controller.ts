@@ -5,6 +5,7 @@ import {
   type CreateTenantRequest,
   type ListTenantsRequest,
   type ListTenantsResponseSchema,
+  type SetTenantLimitsRequest,
   type TenantSchema,
   TenantService,
 } from '@touchstone/contracts/gen/touchstone/gateway/v1/tenant_pb';
@@ -25,8 +26,12 @@ export class TenantController implements Implementation<typeof TenantService> {
     const { rows, nextCursor } = await this.tenants.list(limit, cursor);
     return { tenants: rows.map(toMessage), nextCursor };
   }
+
+  async setTenantLimits({ id, requestsPerMinute }: SetTenantLimitsRequest, call: Call): Promise<Result<typeof TenantSchema>> {
+    return toMessage(await this.tenants.limit({ id }, requestsPerMinute, actorOf(call)));
+  }
 }
 
-function toMessage({ id, name, createdAt }: TenantRow): Result<typeof TenantSchema> {
-  return { id, name, createdAt: timestampFromDate(createdAt) };
+function toMessage({ id, name, createdAt, requestsPerMinute }: TenantRow): Result<typeof TenantSchema> {
+  return { id, name, createdAt: timestampFromDate(createdAt), requestsPerMinute: requestsPerMinute ?? undefined };
 }

@@ -4,7 +4,7 @@ import { Database, insertOnce } from '@touchstone/persistence';
 import { type Actor, addToAudit } from '../audit/audit.service.ts';
 import { TenantRow } from '../key/api-key.entity.ts';
 import { type Page, pageOf, placeAt } from '../page/cursor.ts';
-import { tenantExists } from './tenant.errors.ts';
+import { tenantExists, tenantNotFound } from './tenant.errors.ts';
 
 @Injectable()
 export class Tenants {
@@ -17,6 +17,22 @@ export class Tenants {
       if (!(await insertOnce(transaction, transaction.create(TenantRow, { id, name })))) throw tenantExists(name);
       await addToAudit(transaction, actor, 'tenant.created', id);
       return transaction.findOneByOrFail(TenantRow, { id });
+    });
+  }
+
+  /**
+   * Sets how often a tenant may call; gateways know within a minute.
+   *
+   * @param requestsPerMinute the default when absent.
+   * @throws Problem TENANT_NOT_FOUND
+   */
+  async limit(tenant: { readonly id: string } | { readonly name: string }, requestsPerMinute: number | undefined, actor: Actor): Promise<TenantRow> {
+    return this.database.systemTransaction(async (transaction) => {
+      const row = await transaction.findOneBy(TenantRow, tenant);
+      if (!row) throw tenantNotFound(Object.values(tenant)[0]);
+      await transaction.update(TenantRow, { id: row.id }, { requestsPerMinute: requestsPerMinute ?? null });
+      await addToAudit(transaction, actor, 'tenant.limited', row.id);
+      return transaction.findOneByOrFail(TenantRow, { id: row.id });
     });
   }
 

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/gateway/v1/tenant.proto.
  */
 export const file_touchstone_gateway_v1_tenant: GenFile = /*@__PURE__*/
-  fileDesc("CiJ0b3VjaHN0b25lL2dhdGV3YXkvdjEvdGVuYW50LnByb3RvEhV0b3VjaHN0b25lLmdhdGV3YXkudjEiTgoTQ3JlYXRlVGVuYW50UmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOSAuXy1dezAsNjJ9JCJoChJMaXN0VGVuYW50c1JlcXVlc3QSHgoFbGltaXQYASABKAVCCrpIBxoFGMgBKAFIAIgBARIdCgZjdXJzb3IYAiABKAlCCLpIBXIDGMgBSAGIAQFCCAoGX2xpbWl0QgkKB19jdXJzb3IibwoTTGlzdFRlbmFudHNSZXNwb25zZRIuCgd0ZW5hbnRzGAEgAygLMh0udG91Y2hzdG9uZS5nYXRld2F5LnYxLlRlbmFudBIYCgtuZXh0X2N1cnNvchgCIAEoCUgAiAEBQg4KDF9uZXh0X2N1cnNvciJSCgZUZW5hbnQSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIuCgpjcmVhdGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcDKqAgoNVGVuYW50U2VydmljZRKIAQoMQ3JlYXRlVGVuYW50EioudG91Y2hzdG9uZS5nYXRld2F5LnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaHS50b3VjaHN0b25lLmdhdGV3YXkudjEuVGVuYW50Ii2KtRgTCg5wbGF0Zm9ybTphZG1pbhDJAYLT5JMCEDoBKiILL3YxL3RlbmFudHMSjQEKC0xpc3RUZW5hbnRzEikudG91Y2hzdG9uZS5nYXRld2F5LnYxLkxpc3RUZW5hbnRzUmVxdWVzdBoqLnRvdWNoc3RvbmUuZ2F0ZXdheS52MS5MaXN0VGVuYW50c1Jlc3BvbnNlIieKtRgQCg5wbGF0Zm9ybTphZG1pboLT5JMCDRILL3YxL3RlbmFudHNiBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("CiJ0b3VjaHN0b25lL2dhdGV3YXkvdjEvdGVuYW50LnByb3RvEhV0b3VjaHN0b25lLmdhdGV3YXkudjEiTgoTQ3JlYXRlVGVuYW50UmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOSAuXy1dezAsNjJ9JCJoChJMaXN0VGVuYW50c1JlcXVlc3QSHgoFbGltaXQYASABKAVCCrpIBxoFGMgBKAFIAIgBARIdCgZjdXJzb3IYAiABKAlCCLpIBXIDGMgBSAGIAQFCCAoGX2xpbWl0QgkKB19jdXJzb3IibwoTTGlzdFRlbmFudHNSZXNwb25zZRIuCgd0ZW5hbnRzGAEgAygLMh0udG91Y2hzdG9uZS5nYXRld2F5LnYxLlRlbmFudBIYCgtuZXh0X2N1cnNvchgCIAEoCUgAiAEBQg4KDF9uZXh0X2N1cnNvciJxChZTZXRUZW5hbnRMaW1pdHNSZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABARIpChNyZXF1ZXN0c19wZXJfbWludXRlGAIgASgFQge6SAQaAigBSACIAQFCFgoUX3JlcXVlc3RzX3Blcl9taW51dGUijAEKBlRlbmFudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKE3JlcXVlc3RzX3Blcl9taW51dGUYBCABKAVIAIgBAUIWChRfcmVxdWVzdHNfcGVyX21pbnV0ZTLEAwoNVGVuYW50U2VydmljZRKIAQoMQ3JlYXRlVGVuYW50EioudG91Y2hzdG9uZS5nYXRld2F5LnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaHS50b3VjaHN0b25lLmdhdGV3YXkudjEuVGVuYW50Ii2KtRgTCg5wbGF0Zm9ybTphZG1pbhDJAYLT5JMCEDoBKiILL3YxL3RlbmFudHMSjQEKC0xpc3RUZW5hbnRzEikudG91Y2hzdG9uZS5nYXRld2F5LnYxLkxpc3RUZW5hbnRzUmVxdWVzdBoqLnRvdWNoc3RvbmUuZ2F0ZXdheS52MS5MaXN0VGVuYW50c1Jlc3BvbnNlIieKtRgQCg5wbGF0Zm9ybTphZG1pboLT5JMCDRILL3YxL3RlbmFudHMSlwEKD1NldFRlbmFudExpbWl0cxItLnRvdWNoc3RvbmUuZ2F0ZXdheS52MS5TZXRUZW5hbnRMaW1pdHNSZXF1ZXN0Gh0udG91Y2hzdG9uZS5nYXRld2F5LnYxLlRlbmFudCI2irUYEAoOcGxhdGZvcm06YWRtaW6C0+STAhw6ASoaFy92MS90ZW5hbnRzL3tpZH0vbGltaXRzYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * A tenant to be.
@@ -97,6 +97,34 @@ export const ListTenantsResponseSchema: GenMessage<ListTenantsResponse> = /*@__P
   messageDesc(file_touchstone_gateway_v1_tenant, 2);
 
 /**
+ * What a tenant may use.
+ *
+ * @generated from message touchstone.gateway.v1.SetTenantLimitsRequest
+ */
+export type SetTenantLimitsRequest = Message<"touchstone.gateway.v1.SetTenantLimitsRequest"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Requests in a minute; the default when absent.
+   *
+   * @generated from field: optional int32 requests_per_minute = 2;
+   */
+  requestsPerMinute?: number | undefined;
+};
+
+/**
+ * Describes the message touchstone.gateway.v1.SetTenantLimitsRequest.
+ * Use `create(SetTenantLimitsRequestSchema)` to create a new message.
+ */
+export const SetTenantLimitsRequestSchema: GenMessage<SetTenantLimitsRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_gateway_v1_tenant, 3);
+
+/**
  * An owner of keys and data.
  *
  * @generated from message touchstone.gateway.v1.Tenant
@@ -122,6 +150,13 @@ export type Tenant = Message<"touchstone.gateway.v1.Tenant"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 3;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * Requests that it may make in a minute; 600,000 when absent.
+   *
+   * @generated from field: optional int32 requests_per_minute = 4;
+   */
+  requestsPerMinute?: number | undefined;
 };
 
 /**
@@ -129,7 +164,7 @@ export type Tenant = Message<"touchstone.gateway.v1.Tenant"> & {
  * Use `create(TenantSchema)` to create a new message.
  */
 export const TenantSchema: GenMessage<Tenant> = /*@__PURE__*/
-  messageDesc(file_touchstone_gateway_v1_tenant, 3);
+  messageDesc(file_touchstone_gateway_v1_tenant, 4);
 
 /**
  * Tenants: each sees its own data only.
@@ -156,6 +191,16 @@ export const TenantService: GenService<{
     methodKind: "unary";
     input: typeof ListTenantsRequestSchema;
     output: typeof ListTenantsResponseSchema;
+  },
+  /**
+   * Sets how often a tenant may call, counted over all its keys. Every gateway knows within a minute.
+   *
+   * @generated from rpc touchstone.gateway.v1.TenantService.SetTenantLimits
+   */
+  setTenantLimits: {
+    methodKind: "unary";
+    input: typeof SetTenantLimitsRequestSchema;
+    output: typeof TenantSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_touchstone_gateway_v1_tenant, 0);

@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import supertest from 'supertest';
+import { expect, it } from 'vitest';
+import { api, platform } from './api.ts';
+
+const call = (key: string, path: string) => supertest(platform.url).get(path).set('authorization', `Bearer ${key}`);
+
+it('makes a second tenant with a key of its own, which sees its own data and may not make more of itself', async () => {
+  const tenant = await api().post('/v1/tenants', { name: `acme ${randomUUID()}` }).expect(201);
+  const made = await api().post('/v1/keys', { name: 'acme', scopes: ['retrieval:read', 'keys:write'], tenantId: tenant.body.id }).expect(201);
+  const key: string = made.body.secret;
+  await call(key, '/v1/operations').expect(403);
+  await supertest(platform.url).post('/v1/keys').set('authorization', `Bearer ${key}`).send({ name: 'more', scopes: ['*'] }).expect(403);
+  await supertest(platform.url).post('/v1/keys').set('authorization', `Bearer ${key}`).send({ name: 'less', scopes: ['retrieval:read'] }).expect(201);
+  const seen = await api().get('/v1/audit?limit=200').expect(200);
+  expect(seen.body.entries).toContainEqual(expect.objectContaining({ action: 'key.created', target: made.body.key.id }));
+});
+
+it('gives a key a new secret that opens on every gateway at once', async () => {
+  const made = await api().post('/v1/keys', { name: 'rotated', scopes: ['keys:read'] }).expect(201);
+  for (let index = 0; index < 4; index++) await call(made.body.secret, '/v1/keys?limit=1').set('connection', 'close').expect(200);
+  const rotated = await api().post(`/v1/keys/${made.body.key.id}:rotate`, { graceHours: 1 }).expect(200);
+  for (const secret of [rotated.body.secret, made.body.secret]) {
+    for (let index = 0; index < 4; index++) await call(secret, '/v1/keys?limit=1').set('connection', 'close').expect(200);
+  }
+});
+
+it('limits a tenant over all gateways', async () => {
+  const tenant = await api().post('/v1/tenants', { name: `limited ${randomUUID()}` }).expect(201);
+  const { body } = await api().post('/v1/keys', { name: 'limited', scopes: ['keys:read'], tenantId: tenant.body.id }).expect(201);
+  await api().put(`/v1/tenants/${tenant.body.id}/limits`, { requestsPerMinute: 5 }).expect(200);
+  const answers = [];
+  // More than two minutes' worth: the minute may turn once meanwhile.
+  for (let index = 0; index < 14; index++) answers.push(await call(body.secret, '/v1/keys?limit=1').set('connection', 'close'));
+  expect(answers[0].status).toBe(200);
+  expect(answers[0].headers).toMatchObject({ 'ratelimit-policy': '"requests";q=5;w=60', ratelimit: expect.stringMatching(/^"requests";r=4;t=\d+$/) });
+  const refused = answers.find(({ status }) => status === 429)!;
+  expect(refused.body.type).toBe('/problems/too-many-requests');
+  expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+  expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(10);
+});
