@@ -100,7 +100,17 @@ describe.each(valueFiles)('with ci/%s', async (file) => {
 
   it('lets only pods of this release call a service behind the gateway', () => {
     const { ingress } = named('retrieval', ofKind('NetworkPolicy', resources)).spec;
-    expect(ingress).toEqual([{ ports: [{ port: 9090 }], from: [{ podSelector: { matchLabels: { 'app.kubernetes.io/instance': 'touchstone' } } }] }]);
+    expect(ingress[0]).toEqual({ ports: [{ port: 9090 }], from: [{ podSelector: { matchLabels: { 'app.kubernetes.io/instance': 'touchstone' } } }] });
+  });
+
+  it('shows figures at the health port, only to whom metrics.from names', () => {
+    const monitoring = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } };
+    for (const { metadata, spec } of deployments) {
+      expect(spec.template.metadata.annotations).toMatchObject({ 'prometheus.io/scrape': 'true', 'prometheus.io/port': '8081', 'prometheus.io/path': '/metrics' });
+      expect(environment(spec.template.spec.containers[0])).toMatchObject({ TOUCHSTONE_HEALTH_PORT: '8081', TOUCHSTONE_HOST: '0.0.0.0' });
+      const { ingress } = ofKind('NetworkPolicy', resources).find((candidate) => candidate.metadata.name === metadata.name).spec;
+      expect(ingress.slice(1)).toEqual(file === 'triton.yaml' ? [{ ports: [{ port: 8081 }], from: [monitoring] }] : []);
+    }
   });
 
   it('keeps passwords and keys in secrets, and gives each service its own only', () => {
