@@ -46,6 +46,7 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'OperationService.RetryOperation': { path: { id: noOperation }, status: 404 },
   'OperationService.WatchOperation': { path: { id: noOperation }, status: 404 },
   'SearchService.Search': { path: { collection: '{collection}' }, body: { query: { text: 'one' } } },
+  'Embeddings.Create': { path: {}, body: { model: 'embed-text', input: 'one' } },
   'BlobService.StoreBlob': { path: {}, body: randomBytes(100) },
   'BlobService.GetBlob': { path: { id: '{blob}' } },
   'BlobService.DeleteBlob': { path: { id: '{blob}' } },
@@ -68,7 +69,7 @@ const requests: Readonly<Record<string, SampleRequest>> = {
  * `platform:admin` is about all tenants.
  */
 const isTheCallersOwn = new Set([
-  ...['CollectionService.PutCollection', 'OperationService.ListOperations', 'BlobService.StoreBlob', 'BlobService.CreateUpload'],
+  ...['CollectionService.PutCollection', 'OperationService.ListOperations', 'Embeddings.Create', 'BlobService.StoreBlob', 'BlobService.CreateUpload'],
   ...['TenantService.CreateTenant', 'TenantService.ListTenants', 'KeyService.CreateKey', 'KeyService.ListKeys', 'AuditService.ListAuditEntries'],
 ]);
 
@@ -80,6 +81,7 @@ const scopes = new Map<string, string>([
   ['BlobService.StoreBlob', 'blobs:write'],
   ['BlobService.GetBlob', 'blobs:read'],
   ['BlobService.AppendUpload', 'blobs:write'],
+  ['Embeddings.Create', 'embeddings:read'],
 ]);
 
 interface Operation {

@@ -1,6 +1,6 @@
 import { TritonClient } from '@touchstone/triton-client';
 
-import type { EmbeddingModel } from './embedding-model.ts';
+import type { EmbeddingModel, TextEmbeddingModel } from './embedding-model.ts';
 import { readManifest, versionOf, type ModelEntry } from './manifest.ts';
 import { PictureProcesses, type PictureLimits } from './picture-processes.ts';
 import { TritonImageEmbedding } from './triton-image-embedding.ts';
@@ -27,7 +27,7 @@ export interface ModelReadiness {
 }
 
 export interface Models {
-  readonly text: EmbeddingModel<string>;
+  readonly text: TextEmbeddingModel;
   /** Takes the bytes of a picture file: JPEG, PNG, WebP, GIF, TIFF or AVIF. */
   readonly image: EmbeddingModel<Uint8Array>;
   /** Asks the server; never throws for a server or a model that is absent. */

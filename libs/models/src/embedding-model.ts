@@ -12,3 +12,9 @@ export interface EmbeddingModel<Input> {
    */
   embed(inputs: readonly Input[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
 }
+
+/** The model of texts. */
+export interface TextEmbeddingModel extends EmbeddingModel<string> {
+  /** Tokens that `embed` reads of each text, with those at both ends. @throws ModelNotReady while the tokenizer is absent. */
+  countTokens(texts: readonly string[]): Promise<number[]>;
+}

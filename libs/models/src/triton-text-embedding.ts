@@ -1,7 +1,7 @@
 import type { Tensor, TritonClient } from '@touchstone/triton-client';
 import { join } from 'node:path';
 
-import type { EmbeddingModel } from './embedding-model.ts';
+import type { TextEmbeddingModel } from './embedding-model.ts';
 import { versionOf, type ModelEntry } from './manifest.ts';
 import { ModelNotReady } from './models.errors.ts';
 import { textBatches, type BatchLimits, type TextBatch } from './text-batches.ts';
@@ -11,7 +11,7 @@ import { callModel, unitRows } from './triton-call.ts';
 const model = 'embed-text';
 
 /** Texts by the logical model `embed-text`: tokens out, pooled vectors back. */
-export class TritonTextEmbedding implements EmbeddingModel<string> {
+export class TritonTextEmbedding implements TextEmbeddingModel {
   readonly version: string;
   readonly dimension: number;
   private readonly limits: BatchLimits;
@@ -43,6 +43,11 @@ export class TritonTextEmbedding implements EmbeddingModel<string> {
     };
     await Promise.all(textBatches(lengths, this.limits).map(embedBatch));
     return vectors;
+  }
+
+  async countTokens(texts: readonly string[]): Promise<number[]> {
+    const tokenizer = await this.openTokenizer();
+    return texts.map((text) => tokenizer.encode(text).length);
   }
 
   /** Opened at the first call, since weights may come later; a failure is not kept. */

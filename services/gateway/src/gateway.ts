@@ -4,10 +4,11 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type ContractServer, LocalChannel } from '@touchstone/contracts';
+import { EmbeddingService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/embedding_pb';
 import { Database } from '@touchstone/persistence';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
 import { nestLogger } from '@touchstone/runtime/logging';
-import type { CallerTokens } from '@touchstone/runtime/tenant';
+import { CallerTokens } from '@touchstone/runtime/tenant';
 import { BlobModule, type BlobOptions } from './blob/blob.module.ts';
 import { DocsController, OPENAPI_DOCUMENT } from './docs/docs.controller.ts';
 import { HealthController, READINESS, type Readiness } from './health/health.controller.ts';
@@ -15,6 +16,7 @@ import { refuseOtherMethods } from './http/allowed-methods.ts';
 import { type AccessLogLevel, observeRequests } from './http/observe-requests.ts';
 import { httpServer, type ServerOptions } from './http/server.ts';
 import { demandKeys } from './key/authentication.ts';
+import { EMBEDDINGS, EmbeddingsController } from './openai/embeddings.controller.ts';
 import { type DatabaseUrls, KeysModule } from './key/keys.module.ts';
 import { KeyVerifier } from './key/key-verifier.ts';
 import { limitRequests } from './limit/limit-requests.ts';
@@ -75,6 +77,7 @@ export async function start({
   accessLog = 'debug',
 }: GatewayOptions): Promise<RunningGateway> {
   const stopping = new AbortController();
+  const embeddings = upstreams.find(({ service }) => service === EmbeddingService)?.channel;
   const ownUpstreams = own ? gatewayContracts.map((service) => ({ service, channel: new LocalChannel(own.server) })) : [];
   @Module({
     imports: [
@@ -82,8 +85,10 @@ export async function start({
       ...(own ? [BlobModule.inFolder(own.blobs)] : []),
       RestModule.forServices([...upstreams, ...ownUpstreams], { tokens, deadlineMs, streamDeadlineMs, stopping: stopping.signal }),
     ],
-    controllers: [HealthController, DocsController],
+    controllers: [HealthController, DocsController, ...(embeddings ? [EmbeddingsController] : [])],
     providers: [
+      { provide: EMBEDDINGS, useValue: embeddings },
+      { provide: CallerTokens, useValue: tokens },
       { provide: OPENAPI_DOCUMENT, useValue: openApi },
       { provide: READINESS, useFactory: (ownDatabase: Database) => async () => [await databaseHealth(ownDatabase), ...(await readiness())], inject: [Database] },
     ],

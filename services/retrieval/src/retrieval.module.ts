@@ -8,6 +8,7 @@ import { OutboundFetch } from '@touchstone/runtime/outbound-fetch';
 import { CollectionController } from './collection/collection.controller.ts';
 import { CollectionStatisticsEvents } from './collection/collection-statistics.events.ts';
 import { Collections } from './collection/collections.service.ts';
+import { EmbeddingController } from './embedding/embedding.controller.ts';
 import { entities } from './entities.ts';
 import type { Scanner } from './index/scanner.ts';
 import { ItemController } from './item/item.controller.ts';
@@ -41,7 +42,7 @@ export class RetrievalModule {
         MessagingModule.forService({ service: 'retrieval', kafka }),
         OperationsModule.forService({ service: 'retrieval' }),
       ],
-      controllers: [CollectionController, CollectionStatisticsEvents, ItemController, SearchController],
+      controllers: [CollectionController, CollectionStatisticsEvents, EmbeddingController, ItemController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },

@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type Channel, ContractServer, PassErrors, Problem, Reason } from '@touchstone/contracts';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
+import { EmbeddingService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/embedding_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import { EventTransport, type KafkaOptions, MessagingHealth } from '@touchstone/messaging';
@@ -17,7 +18,7 @@ import { RetrievalModule } from './retrieval.module.ts';
 import { CollectionViews } from './search/collection-views.service.ts';
 
 /** The contracts that this service alone implements; it serves `OperationService` for its own operations too. */
-export const retrievalContracts = [CollectionService, ItemService, SearchService];
+export const retrievalContracts = [CollectionService, ItemService, SearchService, EmbeddingService];
 
 export interface RetrievalOptions {
   readonly database: { readonly url: string; readonly systemUrl: string };

@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs';
 import { createFileRegistry, type FileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { blobPaths } from '../blob/blob-paths.ts';
+import { embeddingsPaths } from '../openai/embeddings-paths.ts';
 import { openApiDocument } from './document.ts';
 
 /** The committed image of proto/: every descriptor, with the comments of our own files. */
 export const imagePath = new URL('../../../../proto/image.binpb', import.meta.url);
 
 /** The description that `services/gateway/openapi.json` holds. */
-export const publicDocument = () => openApiDocument(readImage(), publicServices, [blobPaths]);
+export const publicDocument = () => openApiDocument(readImage(), publicServices, [blobPaths, embeddingsPaths]);
 
 /** The services that `services/gateway/openapi.json` describes. */
 const publicServices = [

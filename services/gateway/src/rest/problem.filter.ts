@@ -1,6 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import { Problem, Reason, reasonPolicy } from '@touchstone/contracts';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { openAiError } from '../openai/openai-error.ts';
 import { problemDocument, problemOf, problemType } from './problem-document.ts';
 
 /** Answers every error with problem+json, whatever part of the gateway it comes from. */
@@ -21,8 +22,10 @@ export function sendProblem(reply: FastifyReply, problem: Problem, requestId: st
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds));
   // What is left of a body that nobody will read must not be taken for the next request.
   if (httpStatus === 413) reply.header('connection', 'close');
+  const document = problemDocument(problem, requestId);
+  const shown = reply.request.routeOptions?.config?.showsOpenAiError ? { ...document, error: openAiError(document) } : document;
   // As bytes: to a string Fastify would add a charset, which this media type does not have.
-  void reply.status(httpStatus).header('content-type', problemType).send(Buffer.from(JSON.stringify(problemDocument(problem, requestId))));
+  void reply.status(httpStatus).header('content-type', problemType).send(Buffer.from(JSON.stringify(shown)));
 }
 
 function fromNest(error: HttpException): unknown {
