@@ -6,6 +6,7 @@ import { KeyService } from '@touchstone/contracts/gen/touchstone/gateway/v1/key_
 import { TenantService } from '@touchstone/contracts/gen/touchstone/gateway/v1/tenant_pb';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
+import { ImportService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/import_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -37,6 +38,7 @@ const noOperation = `retrieval-${'0'.repeat(32)}`;
 const requests: Readonly<Record<string, SampleRequest>> = {
   'CollectionService.PutCollection': { path: { collection: '{collection}' }, body: {} },
   'CollectionService.GetCollection': { path: { collection: '{collection}' } },
+  'ImportService.ImportItems': { path: { collection: '{collection}' }, body: { blobId: '{blob}' } },
   'ItemService.UpsertItems': { path: { collection: '{collection}' }, body: { items: [{ id: 'another', title: 'Another item' }] } },
   'ItemService.GetItem': { path: { collection: '{collection}', id: 'one' } },
   'ItemService.DeleteItem': { path: { collection: '{collection}', id: 'one' } },
@@ -74,7 +76,7 @@ const isTheCallersOwn = new Set([
 ]);
 
 const scopes = new Map<string, string>([
-  ...[CollectionService, ItemService, OperationService, SearchService, BlobService, TenantService, KeyService, AuditService].flatMap((service) =>
+  ...[CollectionService, ImportService, ItemService, OperationService, SearchService, BlobService, TenantService, KeyService, AuditService].flatMap((service) =>
     service.methods.map((method) => [`${service.name}.${method.name}`, methodRules(method).scope] as const),
   ),
   // No contract carries the bytes of blobs.

@@ -1,4 +1,4 @@
-import type { DescMethod, Message } from '@bufbuild/protobuf';
+import type { DescMessage, DescMethod, Message, MessageShape } from '@bufbuild/protobuf';
 import { createValidator, type Violation as BrokenRule } from '@bufbuild/protovalidate';
 import type { Path } from '@bufbuild/protobuf/reflect';
 import { log } from '@touchstone/runtime/logging';
@@ -72,17 +72,17 @@ const validator = createValidator({
 
 /** Checks the rules of the contract (protovalidate). */
 export const validateRequest: Step = (next, method) => (request, call) => {
-  const result = validator.validate(method.input, request);
-  if (result.kind === 'error') throw result.error;
-  if (result.kind === 'invalid') {
-    throw new Problem({
-      reason: Reason.INVALID_REQUEST,
-      detail: 'The request breaks rules of its contract.',
-      violations: result.violations.map(toViolation),
-    });
-  }
+  const violations = brokenRules(method.input, request);
+  if (violations.length > 0) throw new Problem({ reason: Reason.INVALID_REQUEST, detail: 'The request breaks rules of its contract.', violations });
   return next(request, call);
 };
+
+/** What in a message breaks the rules of its contract, for messages that come by another way than a call. */
+export function brokenRules<Schema extends DescMessage>(schema: Schema, message: MessageShape<Schema>): readonly Violation[] {
+  const result = validator.validate(schema, message);
+  if (result.kind === 'error') throw result.error;
+  return result.kind === 'invalid' ? result.violations.map(toViolation) : [];
+}
 
 /** Stops waiting when the deadline has passed or the caller went away, and tells the handler by its signal. */
 export const keepDeadline: Step = (next) => async (request, call) => {
@@ -126,7 +126,14 @@ export const answerOnce: Step = (next, method, { answers }) => {
 
 /** Turns every error into a Problem; one that nobody foresaw is logged and shows nothing of itself. */
 export const answerWithProblems: Step = (next, method, { problemOf }) => {
-  const translate = (error: unknown): Problem => (error instanceof Problem ? error : (problemOf?.(error) ?? unexpected(error, method)));
+  const translate = (error: unknown): Problem => {
+    if (error instanceof Problem) return error;
+    const known = problemOf?.(error);
+    if (!known) return unexpected(error, method);
+    // The caller is told what to do; why it happened is the operator's to read.
+    log.warn({ err: error, method: `${method.parent.typeName}.${method.name}` }, known.detail);
+    return known;
+  };
   return async (request, call) => {
     try {
       const answer = await next(request, call);

@@ -1,5 +1,5 @@
 export type { Call, Implementation, Result } from './call.ts';
-export { callChain, jsonPointer, type Step } from './call-chain.ts';
+export { brokenRules, callChain, jsonPointer, type Step } from './call-chain.ts';
 export { type CallOptions, type Channel, GrpcChannel, LocalChannel, serviceClient, type ServiceClient } from './channel.ts';
 export { ContractServer, type ContractServerOptions, defaultDeadlineMs, maximumMessageBytes } from './contract-server.ts';
 export { GrpcController, PassErrors } from './grpc-controller.ts';

@@ -12,6 +12,8 @@ export interface MethodRules {
   readonly isIdempotent: boolean;
   /** For streams: the field of the request that takes the id of the last event that was seen. */
   readonly lastEventField?: DescField;
+  /** Path of what the answer names, `{id}` for its field `id`. */
+  readonly location?: string;
   /** Absent for methods that the gateway does not show. */
   readonly http?: HttpRule;
 }
@@ -23,12 +25,13 @@ export function methodRules(method: DescMethod): MethodRules {
   let rules = known.get(method);
   if (!rules) {
     if (!hasOption(method, policy)) throw new Error(`${method.parent.typeName}.${method.name} has no (policy) option`);
-    const { scope, successStatus, idempotent, lastEventField } = getOption(method, policy);
+    const { scope, successStatus, idempotent, lastEventField, location } = getOption(method, policy);
     rules = {
       scope,
       successStatus: successStatus || 200,
       isIdempotent: idempotent,
       ...(lastEventField ? { lastEventField: fieldOf(method, lastEventField) } : {}),
+      ...(location ? { location } : {}),
       ...(hasOption(method, http) ? { http: getOption(method, http) } : {}),
     };
     known.set(method, rules);

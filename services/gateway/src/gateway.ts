@@ -82,7 +82,7 @@ export async function start({
   @Module({
     imports: [
       KeysModule.forDatabase(database),
-      ...(own ? [BlobModule.inFolder(own.blobs)] : []),
+      ...(own ? [BlobModule.inFolder(own.blobs, tokens)] : []),
       RestModule.forServices([...upstreams, ...ownUpstreams], { tokens, deadlineMs, streamDeadlineMs, stopping: stopping.signal }),
     ],
     controllers: [HealthController, DocsController, ...(embeddings ? [EmbeddingsController] : [])],

@@ -11,10 +11,13 @@ import { Collections } from './collection/collections.service.ts';
 import { EmbeddingController } from './embedding/embedding.controller.ts';
 import { entities } from './entities.ts';
 import type { Scanner } from './index/scanner.ts';
+import { ImportController } from './import/import.controller.ts';
+import { ItemsImport } from './import/items-import.operation.ts';
+import { BLOBS, BlobFiles } from './item/blob-files.service.ts';
 import { ItemController } from './item/item.controller.ts';
 import { ItemEmbedding } from './item/item-embedding.service.ts';
 import { Items } from './item/items.service.ts';
-import { BLOBS, Pictures } from './item/pictures.service.ts';
+import { Pictures } from './item/pictures.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
 import { CollectionViews, SCANNER } from './search/collection-views.service.ts';
@@ -42,18 +45,20 @@ export class RetrievalModule {
         MessagingModule.forService({ service: 'retrieval', kafka }),
         OperationsModule.forService({ service: 'retrieval' }),
       ],
-      controllers: [CollectionController, CollectionStatisticsEvents, EmbeddingController, ItemController, SearchController],
+      controllers: [CollectionController, CollectionStatisticsEvents, EmbeddingController, ImportController, ItemController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
         { provide: BLOBS, useValue: blobs },
         { provide: OutboundFetch, useValue: new OutboundFetch({ hosts: fetchHosts }) },
+        BlobFiles,
         Collections,
         CollectionLog,
         CollectionViews,
         IndexMetrics,
         ItemEmbedding,
         Items,
+        ItemsImport,
         LatestPositions,
         Pictures,
         Searches,

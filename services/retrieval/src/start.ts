@@ -4,6 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { type Channel, ContractServer, PassErrors, Problem, Reason } from '@touchstone/contracts';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
+import { ImportService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/import_pb';
 import { EmbeddingService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/embedding_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
@@ -18,7 +19,7 @@ import { RetrievalModule } from './retrieval.module.ts';
 import { CollectionViews } from './search/collection-views.service.ts';
 
 /** The contracts that this service alone implements; it serves `OperationService` for its own operations too. */
-export const retrievalContracts = [CollectionService, ItemService, SearchService, EmbeddingService];
+export const retrievalContracts = [CollectionService, ImportService, ItemService, SearchService, EmbeddingService];
 
 export interface RetrievalOptions {
   readonly database: { readonly url: string; readonly systemUrl: string };

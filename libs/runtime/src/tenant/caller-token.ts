@@ -33,14 +33,23 @@ export class CallerTokens {
     if (known && known.expiresAt - this.now() >= reserveMs) return known.token;
 
     const expiresAt = this.now() + lifetimeMs;
-    const token = new SignJWT({ tenant: caller.tenant.id, scopes: caller.scopes })
-      .setProtectedHeader({ alg: 'EdDSA' })
-      .setIssuer('touchstone')
-      .setSubject(caller.keyId)
-      .setExpirationTime(Math.ceil(expiresAt / 1000))
-      .sign(this.privateKey);
+    const token = this.sign(caller, expiresAt);
     remember(this.issued, identity, { token, expiresAt });
     return token;
+  }
+
+  /** A token for work that outlives a call. Give it no more scopes than the work needs: it cannot be called back. */
+  grant(caller: Caller, validForMs: number): Promise<string> {
+    return this.sign(caller, this.now() + validForMs);
+  }
+
+  private sign({ tenant, keyId, scopes }: Caller, expiresAt: number): Promise<string> {
+    return new SignJWT({ tenant: tenant.id, scopes })
+      .setProtectedHeader({ alg: 'EdDSA' })
+      .setIssuer('touchstone')
+      .setSubject(keyId)
+      .setExpirationTime(Math.ceil(expiresAt / 1000))
+      .sign(this.privateKey);
   }
 }
 

@@ -1,5 +1,5 @@
 import { timestampFromDate } from '@bufbuild/protobuf/wkt';
-import { UseFilters } from '@nestjs/common';
+import { Inject, UseFilters } from '@nestjs/common';
 import { type Call, GrpcController, type Implementation, PassErrors, type Result } from '@touchstone/contracts';
 import {
   type BlobPartSchema,
@@ -11,13 +11,21 @@ import {
   type DeleteUploadRequest,
   type DeleteUploadResponseSchema,
   type GetUploadRequest,
+  type GrantReadingRequest,
   type ReadBlobRequest,
+  type ReadingGrantSchema,
   type UploadSchema,
 } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
+import type { CallerTokens } from '@touchstone/runtime/tenant';
 import type { BlobRow } from './blob.entity.ts';
 import { defaultMediaType } from './media-type.ts';
 import { Blobs } from './blobs.service.ts';
 import { type Upload, Uploads } from './uploads.service.ts';
+
+/** Token of what issues callers' tokens (`CallerTokens`). */
+export const CALLER_TOKENS = Symbol('caller tokens');
+
+const grantMs = 24 * 3_600_000;
 
 /** Blobs by contract; bytes from clients come and go in blob-transfer.controller.ts. */
 @GrpcController(BlobService)
@@ -26,6 +34,7 @@ export class BlobController implements Implementation<typeof BlobService> {
   constructor(
     private readonly blobs: Blobs,
     private readonly uploads: Uploads,
+    @Inject(CALLER_TOKENS) private readonly tokens: CallerTokens,
   ) {}
 
   async deleteBlob({ id }: DeleteBlobRequest, { tenant }: Call): Promise<Result<typeof DeleteBlobResponseSchema>> {
@@ -44,6 +53,11 @@ export class BlobController implements Implementation<typeof BlobService> {
   async deleteUpload({ id }: DeleteUploadRequest, { tenant }: Call): Promise<Result<typeof DeleteUploadResponseSchema>> {
     await this.uploads.delete(tenant, id);
     return {};
+  }
+
+  async grantReading({ id }: GrantReadingRequest, { caller }: Call): Promise<Result<typeof ReadingGrantSchema>> {
+    await this.blobs.get(caller.tenant, id);
+    return { token: await this.tokens.grant({ ...caller, scopes: ['blobs:read'] }, grantMs) };
   }
 
   async *readBlob({ id }: ReadBlobRequest, { tenant }: Call): AsyncIterable<Result<typeof BlobPartSchema>> {

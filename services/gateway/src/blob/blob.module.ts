@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { BlobController } from './blob.controller.ts';
+import type { CallerTokens } from '@touchstone/runtime/tenant';
+import { BlobController, CALLER_TOKENS } from './blob.controller.ts';
 import { BlobFolder } from './blob-folder.ts';
 import { BlobSweep } from './blob-sweep.ts';
 import { BlobTransferController } from './blob-transfer.controller.ts';
@@ -16,11 +17,18 @@ export interface BlobOptions {
 
 @Module({})
 export class BlobModule {
-  static inFolder({ folder, maximumBytes = 1024 ** 3 }: BlobOptions): DynamicModule {
+  static inFolder({ folder, maximumBytes = 1024 ** 3 }: BlobOptions, tokens: CallerTokens): DynamicModule {
     return {
       module: BlobModule,
       controllers: [BlobController, BlobTransferController],
-      providers: [{ provide: BlobFolder, useValue: new BlobFolder(folder) }, { provide: BLOB_LIMITS, useValue: { maximumBytes } }, Blobs, Uploads, BlobSweep],
+      providers: [
+        { provide: CALLER_TOKENS, useValue: tokens },
+        { provide: BlobFolder, useValue: new BlobFolder(folder) },
+        { provide: BLOB_LIMITS, useValue: { maximumBytes } },
+        Blobs,
+        Uploads,
+        BlobSweep,
+      ],
     };
   }
 }

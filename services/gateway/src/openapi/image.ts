@@ -14,6 +14,7 @@ export const publicDocument = () => openApiDocument(readImage(), publicServices,
 /** The services that `services/gateway/openapi.json` describes. */
 const publicServices = [
   'touchstone.retrieval.v1.CollectionService',
+  'touchstone.retrieval.v1.ImportService',
   'touchstone.retrieval.v1.ItemService',
   'touchstone.retrieval.v1.SearchService',
   'touchstone.operations.v1.OperationService',

@@ -50,11 +50,14 @@ export function restController({ service, channel }: Upstream, policy: CallPolic
 function unaryAnswer(route: Route, channel: Channel, policy: CallPolicy): Answer {
   const read = requestReader(route);
   const { method } = route;
+  const { location } = methodRules(method);
   return async (request, reply): Promise<JsonValue> => {
     try {
       const message = read(request as unknown as HttpRequest);
       const call = { ...(await callOptions(request, policy, policy.deadlineMs, signalOf(reply))), ...writeOptions(method, request, reply) };
-      return toJson(method.output, await channel.unary(method, message, call), { alwaysEmitImplicit: true });
+      const answer = toJson(method.output, await channel.unary(method, message, call), { alwaysEmitImplicit: true });
+      if (location) reply.header('location', location.replace('{id}', (answer as { id: string }).id));
+      return answer;
     } catch (error) {
       throw error instanceof Problem ? publicProblem(route, error) : error;
     }

@@ -6,11 +6,13 @@ export interface ItemContent {
   readonly body: string;
   readonly imageHashes: readonly string[];
   readonly attributes: object;
+  /** Of vectors that the caller brings; none when they are made here. */
+  readonly vectorHashes?: readonly string[];
 }
 
 /** SHA-256 in hexadecimal; equal content gives equal hashes whatever the order of its attributes' names. */
-export function contentHash({ title, body, imageHashes, attributes }: ItemContent): string {
-  return sha256(JSON.stringify([title, body, imageHashes, sorted(attributes)]));
+export function contentHash({ title, body, imageHashes, attributes, vectorHashes = [] }: ItemContent): string {
+  return sha256(JSON.stringify([title, body, imageHashes, sorted(attributes), ...vectorHashes]));
 }
 
 export function sha256(content: string | Uint8Array): string {

@@ -10,7 +10,12 @@ export interface EmbeddableItem {
   readonly title: string;
   readonly body: string;
   readonly images: readonly Picture[];
+  /** Vectors of the caller's own, of length 1: what has one is not embedded. */
+  readonly vectors?: OwnVectors;
 }
+
+/** By space; of the text one, of pictures one for each part. */
+export type OwnVectors = Readonly<Record<string, readonly Float32Array[]>>;
 
 export interface PartVector {
   readonly space: string;
@@ -41,12 +46,15 @@ export class ItemEmbedding {
     spaces: readonly Space[],
     signal: AbortSignal,
   ): Promise<PartVector[][]> {
-    const parts: PartVector[][] = items.map(() => []);
+    const versionOf = (name: string) => spaces.find((space) => space.name === name)!.modelVersion;
+    const parts: PartVector[][] = items.map(({ vectors = {} }) =>
+      Object.entries(vectors).flatMap(([space, own]) => own.map((vector, part) => ({ space, part, modelVersion: versionOf(space), vector }))),
+    );
     const textSpace = spaces.find(({ name }) => name === 'text');
     const imageSpace = spaces.find(({ name }) => name === 'image');
 
-    const texts = items.flatMap((item, index) => (textSpace && ItemEmbedding.textOf(item) ? [{ index, text: ItemEmbedding.textOf(item) }] : []));
-    const images = items.flatMap(({ images }, index) => (imageSpace ? images.map((image, part) => ({ index, part, image })) : []));
+    const texts = items.flatMap((item, index) => (textSpace && !item.vectors?.text && ItemEmbedding.textOf(item) ? [{ index, text: ItemEmbedding.textOf(item) }] : []));
+    const images = items.flatMap(({ images, vectors }, index) => (imageSpace && !vectors?.image ? images.map((image, part) => ({ index, part, image })) : []));
 
     // Pictures first: they are what may be refused.
     if (imageSpace && images.length > 0) {

@@ -29,13 +29,21 @@ export interface Written {
   readonly position: number;
 }
 
+/** Items that are to be stored: those that differ from what is there, embedded, and how many do not. */
+export interface PreparedWrite {
+  readonly changed: readonly PreparedItem[];
+  readonly unchanged: number;
+  /** Of the collection before the write. */
+  readonly position: number;
+}
+
 /** An item that is to be stored, with all that is derived from it. */
-interface PreparedItem {
+export interface PreparedItem {
   readonly content: ItemContent;
   readonly hash: string;
   readonly images: readonly { readonly sha256: string; readonly bytes: number }[];
   readonly pointer: string;
-  parts: readonly PartVector[];
+  readonly parts: readonly PartVector[];
 }
 
 @Injectable()
@@ -52,6 +60,20 @@ export class Items {
    * stored stay untouched, so a repeated call changes nothing and emits nothing.
    */
   async upsert(tenant: Tenant, name: string, contents: readonly ItemContent[], signal: AbortSignal, once?: Once<Written>): Promise<Written> {
+    const prepared = await this.prepare(tenant, name, contents, signal);
+    const { changed, unchanged } = prepared;
+    const write = async (transaction: EntityManager): Promise<Written> => ({ upserted: changed.length, unchanged, position: await this.store(transaction, tenant, name, prepared) });
+    const written = changed.length === 0 && !once ? { upserted: 0, unchanged, position: prepared.position } : await this.database.transaction(tenant, write, once);
+    await this.views.reach(tenant, name, written.position, signal);
+    return written;
+  }
+
+  /**
+   * The first half of a write, which may take seconds: finds what changed and embeds it.
+   *
+   * @throws Problem that points to the first item that cannot be taken, `/items/<index>…`.
+   */
+  async prepare(tenant: Tenant, name: string, contents: readonly ItemContent[], signal: AbortSignal): Promise<PreparedWrite> {
     refuseWrongBatch(contents);
     const { collection, stored } = await this.database.transaction(tenant, async (transaction) => ({
       collection: await findCollection(transaction, tenant, name),
@@ -60,21 +82,16 @@ export class Items {
     const spaceNames = collection.spaces.map((space) => space.name);
     const prepared = contents.map((content, index) => prepare(content, index, spaceNames));
     const changed = prepared.filter(({ content, hash }) => stored.get(content.id) !== hash);
-
-    // No model call inside the transaction: it may take seconds.
     const parts = await this.embedding.embedItems(changed.map(({ content }) => content), changed.map(({ pointer }) => pointer), collection.spaces, signal);
-    changed.forEach((item, index) => (item.parts = parts[index]));
+    return { changed: changed.map((item, index) => ({ ...item, parts: parts[index] })), unchanged: contents.length - changed.length, position: collection.position };
+  }
 
-    const written = { upserted: changed.length, unchanged: contents.length - changed.length, position: collection.position };
-    const write = async (transaction: EntityManager): Promise<Written> => {
-      if (changed.length === 0) return written;
-      const position = await nextPosition(transaction, tenant, name);
-      await this.store(transaction, tenant, name, position, changed);
-      return { ...written, position };
-    };
-    const answer = changed.length === 0 && !once ? written : await this.database.transaction(tenant, write, once);
-    await this.views.reach(tenant, name, answer.position, signal);
-    return answer;
+  /** The second half, in a transaction of the caller's. No model is called in it. @returns the position of the write. */
+  async store(transaction: EntityManager, tenant: Tenant, name: string, { changed, position: before }: PreparedWrite): Promise<number> {
+    if (changed.length === 0) return before;
+    const position = await nextPosition(transaction, tenant, name);
+    await this.insert(transaction, tenant, name, position, changed);
+    return position;
   }
 
   async get(tenant: Tenant, name: string, id: string): Promise<{ item: Item; images: ItemImage[] }> {
@@ -105,7 +122,7 @@ export class Items {
     return position;
   }
 
-  private async store(transaction: EntityManager, tenant: Tenant, collection: string, position: number, items: readonly PreparedItem[]): Promise<void> {
+  private async insert(transaction: EntityManager, tenant: Tenant, collection: string, position: number, items: readonly PreparedItem[]): Promise<void> {
     const owner = { tenantId: tenant.id, collection };
     const ids = items.map(({ content }) => content.id);
     // The collection's row is locked, so what stands here cannot change before the commit.
@@ -163,11 +180,13 @@ function refuseWrongBatch(contents: readonly ItemContent[]): void {
 }
 
 function prepare(content: ItemContent, index: number, spaces: readonly string[]): PreparedItem {
-  const hasText = spaces.includes('text') && ItemEmbedding.textOf(content) !== '';
-  const hasPicture = spaces.includes('image') && content.images.length > 0;
+  const { vectors = {} } = content;
+  const hasText = spaces.includes('text') && (ItemEmbedding.textOf(content) !== '' || Boolean(vectors.text));
+  const hasPicture = spaces.includes('image') && (content.images.length > 0 || Boolean(vectors.image));
   if (!hasText && !hasPicture) throw nothingToFind(index, spaces);
   const images = content.images.map(({ file }) => ({ sha256: sha256(file), bytes: file.byteLength }));
-  const hash = contentHash({ ...content, imageHashes: images.map((image) => image.sha256) });
+  const vectorHashes = Object.entries(vectors).flatMap(([space, parts]) => parts.map((vector) => `${space} ${sha256(new Uint8Array(vector.buffer))}`));
+  const hash = contentHash({ ...content, imageHashes: images.map((image) => image.sha256), vectorHashes });
   return { content, hash, images, pointer: `/items/${index}`, parts: [] };
 }
 

@@ -1,12 +1,9 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { type Call, type Channel, Problem, Reason, serviceClient, type ServiceClient } from '@touchstone/contracts';
-import { BlobService } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
+import { Injectable } from '@nestjs/common';
+import { type Call, Problem, Reason } from '@touchstone/contracts';
 import type { ImageInput } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { BlobFiles } from './blob-files.service.ts';
 import { FetchRefused, OutboundFetch } from '@touchstone/runtime/outbound-fetch';
 import { pictureMissing, pictureNotFetched, pictureTooLarge, picturesTooLarge } from './item.errors.ts';
-
-/** Token of the way to the blobs (`Channel` or undefined). */
-export const BLOBS = Symbol('blobs');
 
 const maximumBytes = 6 * 1024 * 1024;
 /** About what a body of 20 MB holds in base64. */
@@ -29,14 +26,10 @@ export interface PictureInput {
 /** Brings the files that pictures in a request stand for. */
 @Injectable()
 export class Pictures {
-  private readonly blobs: ServiceClient<typeof BlobService> | undefined;
-
   constructor(
-    @Inject(BLOBS) blobs: Channel | undefined,
+    private readonly blobFiles: BlobFiles,
     private readonly outside: OutboundFetch,
-  ) {
-    this.blobs = blobs && serviceClient(BlobService, blobs);
-  }
+  ) {}
 
   /**
    * @returns pictures, aligned with `inputs`.
@@ -66,13 +59,14 @@ export class Pictures {
   }
 
   private async blob(id: string, pointer: string, { token, deadline, signal }: Call): Promise<Uint8Array> {
-    if (!this.blobs) throw new Problem({ reason: Reason.UNAVAILABLE, detail: 'Blobs cannot be reached: the operator sets TOUCHSTONE_GATEWAY_URL.' });
     const pieces: Uint8Array[] = [];
     try {
-      for await (const { part } of this.blobs.readBlob({ id }, { token, deadline, signal })) {
-        if (part.case === 'blob' && part.value.bytes > maximumBytes) throw pictureTooLarge(pointer, part.value.bytes, maximumBytes);
-        if (part.case === 'data') pieces.push(part.value);
+      const blob = await this.blobFiles.open(id, { token, deadline, signal });
+      if (blob.bytes > maximumBytes) {
+        await blob.end();
+        throw pictureTooLarge(pointer, blob.bytes, maximumBytes);
       }
+      for await (const piece of blob.pieces) pieces.push(piece);
     } catch (error) {
       throw error instanceof Problem && error.reason === Reason.BLOB_NOT_FOUND ? pictureMissing(pointer, error) : error;
     }

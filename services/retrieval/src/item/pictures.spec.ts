@@ -2,6 +2,7 @@ import { type Call, type Channel, Reason } from '@touchstone/contracts';
 import type { BlobPart } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
 import { OutboundFetch } from '@touchstone/runtime/outbound-fetch';
 import { expect, it } from 'vitest';
+import { BlobFiles } from './blob-files.service.ts';
 import { type PictureInput, Pictures } from './pictures.service.ts';
 
 const MB = 1024 * 1024;
@@ -26,13 +27,13 @@ const call = { token: 'token', deadline: Date.now() + 30_000, signal: new AbortC
 const blob = (bytes: number, part = 0) => ({ image: { source: { case: 'blobId', value: String(bytes) } }, pointer: `/items/0/images/${part}` }) as PictureInput;
 
 it('keeps the order of the request', async () => {
-  const pictures = await new Pictures(blobsBySize().channel, noOutside).load([blob(5), blob(3 * MB), blob(7)], call);
+  const pictures = await new Pictures(new BlobFiles(blobsBySize().channel), noOutside).load([blob(5), blob(3 * MB), blob(7)], call);
   expect(pictures.map(({ file, source }) => [file.byteLength, source])).toEqual([[5, 'blobId'], [3 * MB, 'blobId'], [7, 'blobId']]);
 });
 
 it('refuses a blob over 6 MB before it reads it', async () => {
   const { channel, read } = blobsBySize();
-  await expect(new Pictures(channel, noOutside).load([blob(6 * MB + 1)], call)).rejects.toMatchObject({
+  await expect(new Pictures(new BlobFiles(channel), noOutside).load([blob(6 * MB + 1)], call)).rejects.toMatchObject({
     reason: Reason.PICTURE_REFUSED,
     violations: [{ pointer: '/items/0/images/0/blobId' }],
   });
@@ -41,7 +42,7 @@ it('refuses a blob over 6 MB before it reads it', async () => {
 
 it('refuses more than 20 MB together, whichever way they come', async () => {
   const inline = { image: { source: { case: 'base64', value: new Uint8Array(6 * MB) } }, pointer: '/items/0/images/0' } as PictureInput;
-  const pictures = new Pictures(blobsBySize().channel, noOutside);
+  const pictures = new Pictures(new BlobFiles(blobsBySize().channel), noOutside);
   await expect(pictures.load([inline, blob(6 * MB, 1), blob(6 * MB, 2)], call)).resolves.toHaveLength(3);
   await expect(pictures.load([inline, blob(6 * MB, 1), blob(6 * MB, 2), blob(6 * MB, 3)], call)).rejects.toMatchObject({ reason: Reason.PICTURE_REFUSED });
 });
@@ -55,14 +56,14 @@ it('fetches an address, at most 6 MB of it', async () => {
     },
   } as unknown as OutboundFetch;
   const input = { image: { source: { case: 'url', value: 'https://pictures.test/a.png' } }, pointer: '/items/0/images/0' } as PictureInput;
-  expect(await new Pictures(undefined, outside).load([input], call)).toEqual([{ file: new Uint8Array(3), source: 'url' }]);
+  expect(await new Pictures(new BlobFiles(undefined), outside).load([input], call)).toEqual([{ file: new Uint8Array(3), source: 'url' }]);
   expect(asked).toEqual([['https://pictures.test/a.png', 6 * MB]]);
-  await expect(new Pictures(undefined, noOutside).load([input], call)).rejects.toMatchObject({
+  await expect(new Pictures(new BlobFiles(undefined), noOutside).load([input], call)).rejects.toMatchObject({
     reason: Reason.PICTURE_REFUSED,
     violations: [{ pointer: '/items/0/images/0/url', detail: expect.stringContaining('TOUCHSTONE_FETCH_HOSTS') }],
   });
 });
 
 it('says what the operator lacks when there is no way to blobs', async () => {
-  await expect(new Pictures(undefined, noOutside).load([blob(5)], call)).rejects.toMatchObject({ reason: Reason.UNAVAILABLE, detail: expect.stringContaining('TOUCHSTONE_GATEWAY_URL') });
+  await expect(new Pictures(new BlobFiles(undefined), noOutside).load([blob(5)], call)).rejects.toMatchObject({ reason: Reason.UNAVAILABLE, detail: expect.stringContaining('TOUCHSTONE_GATEWAY_URL') });
 });

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/api/v1/policy.proto.
  */
 export const file_touchstone_api_v1_policy: GenFile = /*@__PURE__*/
-  fileDesc("Ch50b3VjaHN0b25lL2FwaS92MS9wb2xpY3kucHJvdG8SEXRvdWNoc3RvbmUuYXBpLnYxIl0KBlBvbGljeRINCgVzY29wZRgBIAEoCRIWCg5zdWNjZXNzX3N0YXR1cxgCIAEoBRISCgppZGVtcG90ZW50GAMgASgIEhgKEGxhc3RfZXZlbnRfZmllbGQYBCABKAk6UwoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIZLnRvdWNoc3RvbmUuYXBpLnYxLlBvbGljeVIGcG9saWN5OjcKBXRvcGljEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGNKGAyABKAlSBXRvcGljYgZwcm90bzM", [file_google_protobuf_descriptor]);
+  fileDesc("Ch50b3VjaHN0b25lL2FwaS92MS9wb2xpY3kucHJvdG8SEXRvdWNoc3RvbmUuYXBpLnYxIm8KBlBvbGljeRINCgVzY29wZRgBIAEoCRIWCg5zdWNjZXNzX3N0YXR1cxgCIAEoBRISCgppZGVtcG90ZW50GAMgASgIEhgKEGxhc3RfZXZlbnRfZmllbGQYBCABKAkSEAoIbG9jYXRpb24YBSABKAk6UwoGcG9saWN5Eh4uZ29vZ2xlLnByb3RvYnVmLk1ldGhvZE9wdGlvbnMY0YYDIAEoCzIZLnRvdWNoc3RvbmUuYXBpLnYxLlBvbGljeVIGcG9saWN5OjcKBXRvcGljEh8uZ29vZ2xlLnByb3RvYnVmLk1lc3NhZ2VPcHRpb25zGNKGAyABKAlSBXRvcGljYgZwcm90bzM", [file_google_protobuf_descriptor]);
 
 /**
  * Who may call a method and how the gateway answers.
@@ -50,6 +50,13 @@ export type Policy = Message<"touchstone.api.v1.Policy"> & {
    * @generated from field: string last_event_field = 4;
    */
   lastEventField: string;
+
+  /**
+   * Path of what the answer names, for the header `Location`: `{id}` stands for the field `id` of the answer.
+   *
+   * @generated from field: string location = 5;
+   */
+  location: string;
 };
 
 /**

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/blobs/v1/blob.proto.
  */
 export const file_touchstone_blobs_v1_blob: GenFile = /*@__PURE__*/
-  fileDesc("Ch50b3VjaHN0b25lL2Jsb2JzL3YxL2Jsb2IucHJvdG8SE3RvdWNoc3RvbmUuYmxvYnMudjEiNQoEQmxvYhIKCgJpZBgBIAEoCRINCgVieXRlcxgCIAEoARISCgptZWRpYV90eXBlGAMgASgJIjYKEURlbGV0ZUJsb2JSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSQiFAoSRGVsZXRlQmxvYlJlc3BvbnNlIjQKD1JlYWRCbG9iUmVxdWVzdBIhCgJpZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kIk0KCEJsb2JQYXJ0EikKBGJsb2IYASABKAsyGS50b3VjaHN0b25lLmJsb2JzLnYxLkJsb2JIABIOCgRkYXRhGAIgASgMSABCBgoEcGFydCLeAQoTQ3JlYXRlVXBsb2FkUmVxdWVzdBImCgVieXRlcxgBIAEoAUIXukgUEhIZAAAAAAAAcEIpAAAAAAAA8D8SWQoKbWVkaWFfdHlwZRgCIAEoCUJAukg9cjsYfzI3XlthLXowLTldW2EtejAtOSEjJCZeXy4rLV0qL1thLXowLTldW2EtejAtOSEjJCZeXy4rLV0qJEgAiAEBEioKBnNoYTI1NhgDIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kSAGIAQFCDQoLX21lZGlhX3R5cGVCCQoHX3NoYTI1NiKuAQoGVXBsb2FkEgoKAmlkGAEgASgJEg4KBm9mZnNldBgCIAEoARINCgVieXRlcxgDIAEoARISCgptZWRpYV90eXBlGAQgASgJEi4KCmV4cGlyZXNfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKBGJsb2IYBiABKAsyGS50b3VjaHN0b25lLmJsb2JzLnYxLkJsb2JIAIgBAUIHCgVfYmxvYiI1ChBHZXRVcGxvYWRSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezMyfSQiOAoTRGVsZXRlVXBsb2FkUmVxdWVzdBIhCgJpZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXszMn0kIhYKFERlbGV0ZVVwbG9hZFJlc3BvbnNlMowFCgtCbG9iU2VydmljZRKGAQoKRGVsZXRlQmxvYhImLnRvdWNoc3RvbmUuYmxvYnMudjEuRGVsZXRlQmxvYlJlcXVlc3QaJy50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZUJsb2JSZXNwb25zZSInirUYDQoLYmxvYnM6d3JpdGWC0+STAhAqDi92MS9ibG9icy97aWR9EoEBCgxDcmVhdGVVcGxvYWQSKC50b3VjaHN0b25lLmJsb2JzLnYxLkNyZWF0ZVVwbG9hZFJlcXVlc3QaGy50b3VjaHN0b25lLmJsb2JzLnYxLlVwbG9hZCIqirUYEAoLYmxvYnM6d3JpdGUQyQGC0+STAhA6ASoiCy92MS91cGxvYWRzEnoKCUdldFVwbG9hZBIlLnRvdWNoc3RvbmUuYmxvYnMudjEuR2V0VXBsb2FkUmVxdWVzdBobLnRvdWNoc3RvbmUuYmxvYnMudjEuVXBsb2FkIimKtRgNCgtibG9iczp3cml0ZYLT5JMCEhIQL3YxL3VwbG9hZHMve2lkfRKOAQoMRGVsZXRlVXBsb2FkEigudG91Y2hzdG9uZS5ibG9icy52MS5EZWxldGVVcGxvYWRSZXF1ZXN0GikudG91Y2hzdG9uZS5ibG9icy52MS5EZWxldGVVcGxvYWRSZXNwb25zZSIpirUYDQoLYmxvYnM6d3JpdGWC0+STAhIqEC92MS91cGxvYWRzL3tpZH0SYwoIUmVhZEJsb2ISJC50b3VjaHN0b25lLmJsb2JzLnYxLlJlYWRCbG9iUmVxdWVzdBodLnRvdWNoc3RvbmUuYmxvYnMudjEuQmxvYlBhcnQiEIq1GAwKCmJsb2JzOnJlYWQwAWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("Ch50b3VjaHN0b25lL2Jsb2JzL3YxL2Jsb2IucHJvdG8SE3RvdWNoc3RvbmUuYmxvYnMudjEiNQoEQmxvYhIKCgJpZBgBIAEoCRINCgVieXRlcxgCIAEoARISCgptZWRpYV90eXBlGAMgASgJIjYKEURlbGV0ZUJsb2JSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSQiFAoSRGVsZXRlQmxvYlJlc3BvbnNlIjgKE0dyYW50UmVhZGluZ1JlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JCIdCgxSZWFkaW5nR3JhbnQSDQoFdG9rZW4YASABKAkiNAoPUmVhZEJsb2JSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSQiTQoIQmxvYlBhcnQSKQoEYmxvYhgBIAEoCzIZLnRvdWNoc3RvbmUuYmxvYnMudjEuQmxvYkgAEg4KBGRhdGEYAiABKAxIAEIGCgRwYXJ0It4BChNDcmVhdGVVcGxvYWRSZXF1ZXN0EiYKBWJ5dGVzGAEgASgBQhe6SBQSEhkAAAAAAABwQikAAAAAAADwPxJZCgptZWRpYV90eXBlGAIgASgJQkC6SD1yOxh/MjdeW2EtejAtOV1bYS16MC05ISMkJl5fListXSovW2EtejAtOV1bYS16MC05ISMkJl5fListXSokSACIAQESKgoGc2hhMjU2GAMgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSRIAYgBAUINCgtfbWVkaWFfdHlwZUIJCgdfc2hhMjU2Iq4BCgZVcGxvYWQSCgoCaWQYASABKAkSDgoGb2Zmc2V0GAIgASgBEg0KBWJ5dGVzGAMgASgBEhIKCm1lZGlhX3R5cGUYBCABKAkSLgoKZXhwaXJlc19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoEYmxvYhgGIAEoCzIZLnRvdWNoc3RvbmUuYmxvYnMudjEuQmxvYkgAiAEBQgcKBV9ibG9iIjUKEEdldFVwbG9hZFJlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17MzJ9JCI4ChNEZWxldGVVcGxvYWRSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezMyfSQiFgoURGVsZXRlVXBsb2FkUmVzcG9uc2Uy+wUKC0Jsb2JTZXJ2aWNlEoYBCgpEZWxldGVCbG9iEiYudG91Y2hzdG9uZS5ibG9icy52MS5EZWxldGVCbG9iUmVxdWVzdBonLnRvdWNoc3RvbmUuYmxvYnMudjEuRGVsZXRlQmxvYlJlc3BvbnNlIieKtRgNCgtibG9iczp3cml0ZYLT5JMCECoOL3YxL2Jsb2JzL3tpZH0SgQEKDENyZWF0ZVVwbG9hZBIoLnRvdWNoc3RvbmUuYmxvYnMudjEuQ3JlYXRlVXBsb2FkUmVxdWVzdBobLnRvdWNoc3RvbmUuYmxvYnMudjEuVXBsb2FkIiqKtRgQCgtibG9iczp3cml0ZRDJAYLT5JMCEDoBKiILL3YxL3VwbG9hZHMSegoJR2V0VXBsb2FkEiUudG91Y2hzdG9uZS5ibG9icy52MS5HZXRVcGxvYWRSZXF1ZXN0GhsudG91Y2hzdG9uZS5ibG9icy52MS5VcGxvYWQiKYq1GA0KC2Jsb2JzOndyaXRlgtPkkwISEhAvdjEvdXBsb2Fkcy97aWR9Eo4BCgxEZWxldGVVcGxvYWQSKC50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZVVwbG9hZFJlcXVlc3QaKS50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZVVwbG9hZFJlc3BvbnNlIimKtRgNCgtibG9iczp3cml0ZYLT5JMCEioQL3YxL3VwbG9hZHMve2lkfRJtCgxHcmFudFJlYWRpbmcSKC50b3VjaHN0b25lLmJsb2JzLnYxLkdyYW50UmVhZGluZ1JlcXVlc3QaIS50b3VjaHN0b25lLmJsb2JzLnYxLlJlYWRpbmdHcmFudCIQirUYDAoKYmxvYnM6cmVhZBJjCghSZWFkQmxvYhIkLnRvdWNoc3RvbmUuYmxvYnMudjEuUmVhZEJsb2JSZXF1ZXN0Gh0udG91Y2hzdG9uZS5ibG9icy52MS5CbG9iUGFydCIQirUYDAoKYmxvYnM6cmVhZDABYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * Bytes that are stored. They never change: other bytes are another blob.
@@ -89,6 +89,48 @@ export const DeleteBlobResponseSchema: GenMessage<DeleteBlobResponse> = /*@__PUR
   messageDesc(file_touchstone_blobs_v1_blob, 2);
 
 /**
+ * Names the blob that the work is about; it must be there.
+ *
+ * @generated from message touchstone.blobs.v1.GrantReadingRequest
+ */
+export type GrantReadingRequest = Message<"touchstone.blobs.v1.GrantReadingRequest"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message touchstone.blobs.v1.GrantReadingRequest.
+ * Use `create(GrantReadingRequestSchema)` to create a new message.
+ */
+export const GrantReadingRequestSchema: GenMessage<GrantReadingRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_blobs_v1_blob, 3);
+
+/**
+ * The caller's right to read blobs, and nothing else, for a day.
+ *
+ * @generated from message touchstone.blobs.v1.ReadingGrant
+ */
+export type ReadingGrant = Message<"touchstone.blobs.v1.ReadingGrant"> & {
+  /**
+   * The token.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+};
+
+/**
+ * Describes the message touchstone.blobs.v1.ReadingGrant.
+ * Use `create(ReadingGrantSchema)` to create a new message.
+ */
+export const ReadingGrantSchema: GenMessage<ReadingGrant> = /*@__PURE__*/
+  messageDesc(file_touchstone_blobs_v1_blob, 4);
+
+/**
  * Names a blob to read.
  *
  * @generated from message touchstone.blobs.v1.ReadBlobRequest
@@ -107,7 +149,7 @@ export type ReadBlobRequest = Message<"touchstone.blobs.v1.ReadBlobRequest"> & {
  * Use `create(ReadBlobRequestSchema)` to create a new message.
  */
 export const ReadBlobRequestSchema: GenMessage<ReadBlobRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 3);
+  messageDesc(file_touchstone_blobs_v1_blob, 5);
 
 /**
  * A piece of a blob that is read.
@@ -144,7 +186,7 @@ export type BlobPart = Message<"touchstone.blobs.v1.BlobPart"> & {
  * Use `create(BlobPartSchema)` to create a new message.
  */
 export const BlobPartSchema: GenMessage<BlobPart> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 4);
+  messageDesc(file_touchstone_blobs_v1_blob, 6);
 
 /**
  * What is to be uploaded.
@@ -179,7 +221,7 @@ export type CreateUploadRequest = Message<"touchstone.blobs.v1.CreateUploadReque
  * Use `create(CreateUploadRequestSchema)` to create a new message.
  */
 export const CreateUploadRequestSchema: GenMessage<CreateUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 5);
+  messageDesc(file_touchstone_blobs_v1_blob, 7);
 
 /**
  * An upload on its way.
@@ -235,7 +277,7 @@ export type Upload = Message<"touchstone.blobs.v1.Upload"> & {
  * Use `create(UploadSchema)` to create a new message.
  */
 export const UploadSchema: GenMessage<Upload> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 6);
+  messageDesc(file_touchstone_blobs_v1_blob, 8);
 
 /**
  * Names an upload.
@@ -256,7 +298,7 @@ export type GetUploadRequest = Message<"touchstone.blobs.v1.GetUploadRequest"> &
  * Use `create(GetUploadRequestSchema)` to create a new message.
  */
 export const GetUploadRequestSchema: GenMessage<GetUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 7);
+  messageDesc(file_touchstone_blobs_v1_blob, 9);
 
 /**
  * Names an upload to drop.
@@ -277,7 +319,7 @@ export type DeleteUploadRequest = Message<"touchstone.blobs.v1.DeleteUploadReque
  * Use `create(DeleteUploadRequestSchema)` to create a new message.
  */
 export const DeleteUploadRequestSchema: GenMessage<DeleteUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 8);
+  messageDesc(file_touchstone_blobs_v1_blob, 10);
 
 /**
  * The upload is gone.
@@ -292,7 +334,7 @@ export type DeleteUploadResponse = Message<"touchstone.blobs.v1.DeleteUploadResp
  * Use `create(DeleteUploadResponseSchema)` to create a new message.
  */
 export const DeleteUploadResponseSchema: GenMessage<DeleteUploadResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 9);
+  messageDesc(file_touchstone_blobs_v1_blob, 11);
 
 /**
  * Blobs: bytes that are stored once and named by their content. `POST /v1/blobs` stores one in a single request.
@@ -340,6 +382,17 @@ export const BlobService: GenService<{
     methodKind: "unary";
     input: typeof DeleteUploadRequestSchema;
     output: typeof DeleteUploadResponseSchema;
+  },
+  /**
+   * A token by which a service may go on reading the caller's blobs for a day, for work that outlives the call. For
+   * services.
+   *
+   * @generated from rpc touchstone.blobs.v1.BlobService.GrantReading
+   */
+  grantReading: {
+    methodKind: "unary";
+    input: typeof GrantReadingRequestSchema;
+    output: typeof ReadingGrantSchema;
   },
   /**
    * The facts of a blob, then its bytes in order. For services; clients read `GET /v1/blobs/{id}`.

@@ -1,0 +1,57 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { type Call, type CallOptions, type Channel, Problem, Reason, serviceClient, type ServiceClient } from '@touchstone/contracts';
+import { BlobService } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
+
+/** Token of the way to the blobs (`Channel` or undefined). */
+export const BLOBS = Symbol('blobs');
+
+const longestReadMs = 24 * 3_600_000;
+
+/** A blob that is being read. */
+export interface BlobFile {
+  readonly bytes: number;
+  /** Its content in order; who stops reading ends the transfer. */
+  readonly pieces: AsyncIterable<Uint8Array>;
+  /** Ends the transfer before its first piece. */
+  end(): Promise<void>;
+}
+
+/** Reads blobs of the platform, on behalf of the caller whose token is given. */
+@Injectable()
+export class BlobFiles {
+  private readonly client: ServiceClient<typeof BlobService> | undefined;
+
+  constructor(@Inject(BLOBS) blobs: Channel | undefined) {
+    this.client = blobs && serviceClient(BlobService, blobs);
+  }
+
+  /** @throws Problem blob-not-found, also for another tenant's. */
+  async open(id: string, options: CallOptions): Promise<BlobFile> {
+    const parts = this.reachable().readBlob({ id }, { deadline: Date.now() + longestReadMs, ...options })[Symbol.asyncIterator]();
+    const { value: first } = await parts.next();
+    if (first?.part.case !== 'blob') throw new Error(`The blob ${id} began without its facts`);
+    return { bytes: first.part.value.bytes, pieces: contents(parts), end: async () => void (await parts.return?.()) };
+  }
+
+  /** A token that reads the caller's blobs for a day. @throws Problem blob-not-found */
+  async grant(id: string, { token, deadline, signal }: Call): Promise<string> {
+    return (await this.reachable().grantReading({ id }, { token, deadline, signal })).token;
+  }
+
+  private reachable(): ServiceClient<typeof BlobService> {
+    if (this.client) return this.client;
+    throw new Problem({ reason: Reason.UNAVAILABLE, detail: 'Blobs cannot be reached: the operator sets TOUCHSTONE_GATEWAY_URL.' });
+  }
+}
+
+type Part = ReturnType<ServiceClient<typeof BlobService>['readBlob']> extends AsyncIterable<infer Message> ? Message : never;
+
+async function* contents(parts: AsyncIterator<Part>): AsyncIterable<Uint8Array> {
+  try {
+    for (let next = await parts.next(); !next.done; next = await parts.next()) {
+      if (next.value.part.case === 'data') yield next.value.part.value;
+    }
+  } finally {
+    await parts.return?.();
+  }
+}
