@@ -22,7 +22,8 @@ new ObservedGauge({ name: 'touchstone_calls_in_flight', help: 'Calls of contract
 /** Makes each call of a method a span of its caller's trace, and counts it. Log lines in it name the service and the request. */
 export function observed(handle: Handle, method: DescMethod): Handle {
   const name = `${method.parent.typeName}/${method.name}`;
-  const [, service] = method.parent.typeName.split('.');
+  // Who serves it knows its name when it starts; a contract may be served by several.
+  const { service = method.parent.typeName.split('.')[1] } = currentWork();
   return (request, call) => {
     const outer = currentWork();
     const caller = { service, requestId: call.metadata.get(requestIdMetadata) ?? outer.requestId, span: parseTraceparent(call.metadata.get(traceMetadata)) ?? outer.span };

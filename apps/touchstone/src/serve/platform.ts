@@ -75,7 +75,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
       retrieval = new GrpcChannel(configuration.retrievalUrl);
     }
     const behindTheDoor = [...running];
-    const gateway = await startGateway({
+    const gateway = await within({ service: 'gateway' }, () => startGateway({
       host: configuration.host,
       port: configuration.port,
       database: databaseOf('gateway'),
@@ -87,7 +87,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
       ],
       readiness: () => healthOf(behindTheDoor),
       accessLog: configuration.accessLog,
-    });
+    }));
     running.push(gateway);
     return gateway.url;
   }
