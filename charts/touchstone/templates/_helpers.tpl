@@ -15,9 +15,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{/* Settings of all services: where each is found, where the models are, and what the operator adds. */}}
 {{- define "touchstone.config" -}}
 {{- range $name, $own := .Values.services }}
-{{- if not (dig "isPublic" $.Values.defaults.isPublic $own) }}
-TOUCHSTONE_{{ upper $name }}_URL: {{ printf "%s-%s:9090" $.Release.Name $name | quote }}
-{{- end }}
+TOUCHSTONE_{{ upper $name }}_URL: {{ printf "%s-%s%s:9090" $.Release.Name $name (ternary "-grpc" "" (dig "isPublic" $.Values.defaults.isPublic $own)) | quote }}
 {{- end }}
 TOUCHSTONE_DATA_DIR: /var/lib/touchstone
 TOUCHSTONE_MODELS_DIR: /var/lib/touchstone/models
