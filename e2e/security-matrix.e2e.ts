@@ -114,9 +114,11 @@ const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, blob: he
 const owned = new Map<string, Resources>();
 
 function targetOf({ id, template }: Operation, resources = owned.get(id)!): string {
-  const fill = (value: string) => value.replace(/\{(\w+)\}/, (_, kind: keyof Resources) => resources[kind]);
-  return template.replace(/\{(\w+)\}/g, (_, name: string) => fill(requests[id].path[name]));
+  return template.replace(/\{(\w+)\}/g, (_, name: string) => filled(requests[id].path[name], resources));
 }
+
+/** Puts a resource where its kind stands in braces. */
+const filled = (text: string, resources: Resources) => text.replace(/\{(\w+)\}/g, (_, kind: keyof Resources) => resources[kind]);
 
 /** Sends the operation's sample request, changed by `change`. */
 function send(operation: Operation, { authorization, body, query, resources }: { authorization?: string; body?: object; query?: object; resources?: Resources } = {}) {
@@ -125,7 +127,8 @@ function send(operation: Operation, { authorization, body, query, resources }: {
   if (authorization) request.set('authorization', authorization);
   if (Buffer.isBuffer(sample)) request.type('application/octet-stream');
   if (query) request.query(query);
-  return sample ? request.send(body ?? sample) : request;
+  if (Buffer.isBuffer(sample) || !sample) return sample ? request.send(sample) : request;
+  return request.send(JSON.parse(filled(JSON.stringify(body ?? sample), resources ?? owned.get(operation.id)!)));
 }
 
 const bearer = (key: string) => `Bearer ${key}`;
