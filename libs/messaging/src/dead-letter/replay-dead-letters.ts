@@ -1,6 +1,6 @@
 import type { Database } from '@touchstone/persistence';
 import { lockDeadLetters } from '../delivery/inbox.ts';
-import { kafkaOffset } from '../outbox/stored-event.ts';
+import { replayed } from '../outbox/stored-event.ts';
 import { lockedRanges } from '../relay/lease.ts';
 
 export interface DeadLetterSelection {
@@ -36,8 +36,8 @@ export async function deadLetters(database: Database, { service, tenant, key, li
 
 /**
  * Puts dead letters into the outbox, whole keys at a time, so that they are handled again, in order and before the later
- * events of their keys: those that came from it where they were, those that came through Kafka at its end, for this
- * service alone. Handlers that had their effect are not called again.
+ * events of their keys: those that came from it where they were, those that came from Kafka at its end, for this service
+ * alone. Handlers that had their effect are not called again.
  *
  * @returns how many.
  */
@@ -51,16 +51,21 @@ export async function replayDeadLetters(database: Database, { service, tenant, k
       parameters,
     );
     await transaction.query(lockDeadLetters(service));
+    // What came from Kafka is there for all groups. When its relay died before it removed the row, the replay takes its place.
+    await transaction.query(
+      `delete from ${service}.outbox where event_id in (select event_id from ${service}.dead_letter where outbox_id = 0 and ${chosen})`,
+      parameters,
+    );
     const [{ count }] = await transaction.query(
       `with letter as (
          delete from ${service}.dead_letter where ${chosen} returning *
        ), returned as (
          insert into ${service}.outbox (id, topic, key, tenant_id, event_id, payload, headers) overriding system value
-         select outbox_id, topic, key, tenant_id, event_id, payload, headers from letter where not headers ? '${kafkaOffset}'
+         select outbox_id, topic, key, tenant_id, event_id, payload, headers from letter where outbox_id > 0
          on conflict do nothing
        ), received as (
          insert into ${service}.outbox (topic, key, tenant_id, event_id, payload, headers)
-         select topic, key, tenant_id, event_id, payload, headers from letter where headers ? '${kafkaOffset}' order by id
+         select topic, key, tenant_id, event_id, payload, headers || '{"${replayed}": "true"}' from letter where outbox_id = 0 order by id
          on conflict do nothing
        )
        select count(*)::integer from letter`,

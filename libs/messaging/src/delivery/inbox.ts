@@ -1,5 +1,5 @@
 import type { Database } from '@touchstone/persistence';
-import { kafkaOffset, type StoredEvent } from '../outbox/stored-event.ts';
+import { isReplayed, kafkaOffset, replayed, type StoredEvent } from '../outbox/stored-event.ts';
 import type { Claim } from './claim.ts';
 import type { DeliveryState } from './delivery-plan.ts';
 import type { EntityManager } from 'typeorm';
@@ -33,15 +33,14 @@ export class Inbox {
   async states(events: readonly StoredEvent[], claim: Claim): Promise<Map<string, DeliveryState>> {
     const { service } = this;
     const ofTheKey = (row: string) => `${row}.key = event.key and ${row}.tenant_id is not distinct from event.tenant_id`;
-    const replayed = `select 1 from ${service}.outbox replayed where replayed.headers ? '${kafkaOffset}' and ${ofTheKey('replayed')}`;
     const rows = await this.database.systemQuery<StateRow>(
       `select event.id, inbox.event_id is not null as received, attempt.attempts, attempt.next_attempt_at as next,
          exists (select 1 from ${service}.dead_letter letter where letter.consumer = $1 and ${ofTheKey('letter')}) as parked,
-         exists (${replayed}) and not exists (${replayed} and replayed.event_id = event.id) as behind
-       from unnest($2::uuid[], $3::text[], $4::uuid[]) as event (id, key, tenant_id)
+         not event.replayed and exists (select 1 from ${service}.outbox where headers ? '${kafkaOffset}' and ${ofTheKey('outbox')}) as behind
+       from unnest($2::uuid[], $3::text[], $4::uuid[], $5::boolean[]) as event (id, key, tenant_id, replayed)
        left join ${service}.inbox on inbox.consumer = $1 and inbox.event_id = event.id
        left join ${service}.event_attempt attempt on attempt.consumer = $1 and attempt.event_id = event.id`,
-      [service, events.map(({ eventId }) => eventId), events.map(({ key }) => key), events.map(({ tenant }) => tenant?.id ?? null)],
+      [service, events.map(({ eventId }) => eventId), events.map(({ key }) => key), events.map(({ tenant }) => tenant?.id ?? null), events.map(isReplayed)],
     );
     await claim.check(); // After the reading: a replay in between would have taken the lease.
     return new Map(
@@ -78,8 +77,8 @@ export class Inbox {
   }
 
   /**
-   * Makes dead letters of events; their keys are parked from now on. One without a failed attempt of its own is buried only
-   * while its key is parked: a replay may have come first.
+   * Makes dead letters of events; their keys are parked from now on. None is buried while its key is being replayed, unless
+   * it is part of that, and one without a failed attempt of its own only while its key is parked: a replay may have come first.
    *
    * @returns those that are dead letters now.
    * @throws ClaimLost
@@ -94,8 +93,10 @@ export class Inbox {
         const { id, topic, key, tenant, eventId, payload, headers } = event;
         const rows: unknown[] = await transaction.query(
           `insert into ${service}.dead_letter as letter (consumer, topic, key, tenant_id, event_id, payload, headers, cause, attempts, outbox_id)
-           select $1, $2, $3, $4::uuid, $5::uuid, $6::bytea, $7::jsonb, $8, $9::integer, $10::bigint
-           where $9 > 0 or exists (select 1 from ${service}.dead_letter where consumer = $1 and key = $3 and tenant_id is not distinct from $4)
+           select $1, $2, $3, $4::uuid, $5::uuid, $6::bytea, $7::jsonb, $8, $9::integer,
+             case when $7 ? '${kafkaOffset}' and not $7 ? '${replayed}' then 0 else $10::bigint end -- its place in this outbox, if it was there
+           where ($9 > 0 or exists (select 1 from ${service}.dead_letter where consumer = $1 and key = $3 and tenant_id is not distinct from $4))
+             and ($7 ? '${replayed}' or not exists (select 1 from ${service}.outbox where headers ? '${kafkaOffset}' and key = $3 and tenant_id is not distinct from $4))
            on conflict (consumer, event_id) do update set attempts = letter.attempts
            returning 1`,
           [service, topic, key, tenant?.id ?? null, eventId, payload, headers, cause, attempts, id],

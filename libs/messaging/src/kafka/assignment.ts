@@ -10,7 +10,7 @@ import type { Standing } from './silence.ts';
 const concurrency = 3;
 
 export interface AssignmentOptions {
-  readonly consumer: Consumer;
+  readonly consumer: Pick<Consumer, 'consume'>;
   readonly clock: Clock;
   readonly subscription: Pick<Subscription, 'seek' | 'pause' | 'resume' | 'commit'>;
   /** Whether the group has heard from this process lately: after a standstill it may have given the partitions away. */

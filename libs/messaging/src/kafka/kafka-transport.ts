@@ -4,7 +4,7 @@ import { log } from '@touchstone/runtime/logging';
 import type { Claim } from '../delivery/claim.ts';
 import type { ConsumerOptions, InboxStore } from '../delivery/consumer.ts';
 import { EventTransport } from '../delivery/event-transport.ts';
-import { kafkaOffset, orderingKey, type StoredEvent } from '../outbox/stored-event.ts';
+import { isReplayed, kafkaOffset, orderingKey, type StoredEvent } from '../outbox/stored-event.ts';
 import type { Publication, Relay } from '../relay/relay.ts';
 import { Assignment } from './assignment.ts';
 import { fromMessage, toMessage } from './event-message.ts';
@@ -81,9 +81,9 @@ export class KafkaTransport extends EventTransport {
 
   /** Replayed dead letters go to this service's handlers alone, all else to the broker. */
   async publish(events: readonly StoredEvent[], claim: Claim, signal: AbortSignal): Promise<Publication> {
-    const replayed = events.filter(({ headers }) => headers[kafkaOffset] !== undefined);
+    const replayed = events.filter(isReplayed);
     const handled = replayed.length === 0 ? nothing : await this.consumer.consume(replayed, claim, signal);
-    const sent = await this.#send(events.filter(({ headers }) => headers[kafkaOffset] === undefined));
+    const sent = await this.#send(events.filter((event) => !isReplayed(event)));
     return { taken: [...handled.taken, ...sent.taken], waiting: new Map([...handled.waiting, ...sent.waiting]) };
   }
 

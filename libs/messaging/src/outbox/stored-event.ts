@@ -2,8 +2,13 @@ import { type DescMessage, getOption } from '@bufbuild/protobuf';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { topic } from '@touchstone/contracts/gen/touchstone/api/v1/policy_pb';
 
-/** Header of an event that came through Kafka: `topic/partition/offset`. In an outbox it marks a replay for this service alone. */
+/** Header of an event that came through Kafka: `topic/partition/offset`. */
 export const kafkaOffset = 'kafka.offset';
+
+/** Header of an event that came through Kafka, was given up and is in the outbox now, for this service alone. */
+export const replayed = 'replayed';
+
+export const isReplayed = ({ headers }: Pick<StoredEvent, 'headers'>): boolean => headers[replayed] !== undefined;
 
 /** An event as the outbox has it and as a transport carries it. */
 export interface StoredEvent {

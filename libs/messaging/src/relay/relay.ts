@@ -2,7 +2,6 @@ import { systemClock, type Clock } from '@touchstone/runtime/clock';
 import { log } from '@touchstone/runtime/logging';
 import { type Claim, ClaimLost } from '../delivery/claim.ts';
 import type { StoredEvent } from '../outbox/stored-event.ts';
-import type { OutboxReader } from './outbox-reader.ts';
 
 /** What became of events that a relay handed over. An event that is in neither is handed over again. */
 export interface Publication {
@@ -25,7 +24,13 @@ export interface Publisher {
 }
 
 /** What a relay does with outbox and leases; OutboxReader, or the store of a simulation. */
-export type OutboxStore = Pick<OutboxReader, 'read' | 'remove' | 'renew' | 'release'>;
+export interface OutboxStore {
+  read(waitingKeys: readonly string[]): Promise<{ readonly events: StoredEvent[]; readonly lease: Claim }>;
+  /** @param lease of the same store. @throws ClaimLost, and nothing was removed. */
+  remove(events: readonly StoredEvent[], lease: Claim): Promise<void>;
+  renew(): Promise<void>;
+  release(): Promise<void>;
+}
 
 export interface RelayOptions {
   readonly clock?: Clock;
