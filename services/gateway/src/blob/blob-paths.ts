@@ -45,7 +45,7 @@ export const blobPaths: PathsByHand = (problems) => ({
         uploadId,
         { name: 'Upload-Offset', in: 'header', required: true, description: 'From which byte the body goes on: the `offset` of the upload.', schema: { type: 'integer', minimum: 0 } },
       ],
-      requestBody: { ...anyBytes, description: 'The next bytes, in requests of 8 MB or so.' },
+      requestBody: { ...anyBytes, required: false, description: 'The next bytes, in requests of 8 MB or so; none change nothing.' },
       responses: { 200: { description: 'How far the upload is.', content: json('Upload') }, ...problems(true) },
     },
   },

@@ -185,6 +185,13 @@ const problemSchema = {
     instance: { type: 'string', description: 'The id of the request.' },
     violations: { type: 'array', items: { $ref: '#/components/schemas/Violation' } },
     retryAfterSeconds: { type: 'integer', description: 'When to try again; absent when trying again does not help.' },
+    error: {
+      type: 'object',
+      description: 'The same as clients of OpenAI read it; at `/v1/embeddings` only.',
+      properties: { message: { type: 'string' }, type: { type: 'string' }, param: { type: ['string', 'null'] }, code: { type: 'string' } },
+      required: ['message', 'type', 'param', 'code'],
+      additionalProperties: false,
+    },
   },
   required: ['type', 'title', 'status', 'detail', 'violations'],
   additionalProperties: false,

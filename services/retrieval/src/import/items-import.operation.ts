@@ -12,7 +12,7 @@ import { type Line, lines } from './lines.ts';
 export const itemsImport = 'retrieval.items-import';
 
 const maximumLineBytes = 1024 * 1024;
-const batchItems = 100;
+const batchItems = 500;
 const batchPictures = 32;
 const batchRefusals = 1_000;
 const shownRefusals = 100;

@@ -146,12 +146,20 @@ export class Items {
         JSON.stringify(items.map(({ content: { id, title, body, attributes }, hash }) => ({ id, title, body, attributes, hash }))),
       ],
     );
-    const vectors = items.flatMap(({ content, parts }) =>
-      parts.map(({ space, part, modelVersion, vector }) => ({
-        ...owner, itemId: content.id, space, part, modelVersion, vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength),
-      })),
+    const vectors = items.flatMap(({ content, parts }) => parts.map((part) => ({ itemId: content.id, ...part })));
+    await transaction.query(
+      `insert into retrieval.item_vector (tenant_id, collection, item_id, space, part, model_version, vector)
+       select $1, $2, * from unnest($3::text[], $4::text[], $5::integer[], $6::text[], $7::bytea[])`,
+      [
+        tenant.id,
+        collection,
+        vectors.map(({ itemId }) => itemId),
+        vectors.map(({ space }) => space),
+        vectors.map(({ part }) => part),
+        vectors.map(({ modelVersion }) => modelVersion),
+        vectors.map(({ vector }) => Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)),
+      ],
     );
-    if (vectors.length > 0) await transaction.insert(ItemVector, vectors);
     const images = items.flatMap(({ content, images }) => images.map(({ sha256, bytes }, part) => ({ ...owner, itemId: content.id, part, sha256, bytes })));
     if (images.length > 0) await transaction.insert(ItemImage, images);
 
