@@ -3,7 +3,7 @@ import { Controller, type INestMicroservice, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { AsyncMicroserviceOptions } from '@nestjs/microservices';
 import { ItemUpsertedSchema } from '@touchstone/contracts/gen/touchstone/events/v1/retrieval_pb';
-import { EventTransport, MessagingModule, OnEvent, Outbox, type Received } from '@touchstone/messaging';
+import { EventTransport, type KafkaOptions, MessagingModule, OnEvent, Outbox, type Received } from '@touchstone/messaging';
 import { Database, PersistenceModule } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { nestLogger } from '@touchstone/runtime/logging';
@@ -31,9 +31,9 @@ class Recorder {
 }
 
 /** A service with an outbox and one handler, whose events flow. */
-export async function startService(urls: { url: string; systemUrl: string }): Promise<INestMicroservice> {
+export async function startService(urls: { url: string; systemUrl: string }, kafka?: KafkaOptions): Promise<INestMicroservice> {
   @Module({
-    imports: [PersistenceModule.forService({ service: 'retrieval', ...urls, entities: [] }), MessagingModule.forService({ service: 'retrieval' })],
+    imports: [PersistenceModule.forService({ service: 'retrieval', ...urls, entities: [] }), MessagingModule.forService({ service: 'retrieval', kafka })],
     controllers: [Recorder],
   })
   class Service {}

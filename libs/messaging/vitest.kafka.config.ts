@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     ...base.test,
     root: new URL('../..', import.meta.url).pathname,
-    include: ['libs/**/*.kafka.ts'],
+    include: ['{apps,libs}/**/*.kafka.ts'],
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 180_000,

@@ -105,7 +105,7 @@ export class KafkaClient {
     try {
       await producer.sendBatch({
         acks: -1,
-        topicMessages: [...byTopic].map(([topic, list]) => ({ topic, messages: list.map(({ key, value, headers }) => ({ key, value: value as Buffer, headers: { ...headers } })) })),
+        topicMessages: [...byTopic].map(([topic, list]) => ({ topic, messages: list.map(({ key, value, headers }) => ({ key, value: bufferOf(value), headers: { ...headers } })) })),
       });
     } catch (error) {
       this.#producer = undefined; // The next one has a new id, for which no sequence number is in doubt.
@@ -242,6 +242,9 @@ export class KafkaClient {
 
 /** Whether the broker refused a message for its size: it will do so for ever. */
 export const isTooLarge = (error: unknown): boolean => (error as { type?: string }).type === 'MESSAGE_TOO_LARGE';
+
+/** kafkajs writes the decimal numbers of any other array. */
+const bufferOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 function textHeaders(headers: Readonly<Record<string, unknown>> = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(Array.isArray(value) ? value[0] : value)]));
