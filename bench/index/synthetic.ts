@@ -1,4 +1,5 @@
-import { gaussian, normalised, seededRandom } from '../../services/retrieval/src/index/seeded-random.ts';
+import { seededRandom } from '@touchstone/runtime/random';
+import { gaussian, normalised } from '../../services/retrieval/src/index/random-vectors.ts';
 
 export const dimension = 256;
 const clusters = 1000;

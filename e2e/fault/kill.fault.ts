@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { seededRandom } from '@touchstone/runtime/random';
 import { startTestPlatform, type TestPlatform } from '@touchstone/testing';
 import { expect, it, onTestFinished } from 'vitest';
-import { seededRandom } from './seeded-random.ts';
 
 const rounds = 20;
 const batchSize = 10;

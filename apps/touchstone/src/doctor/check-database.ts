@@ -4,7 +4,7 @@ import pg from 'pg';
 import type { Configuration } from '../configuration.ts';
 import { runningUrls } from '../postgres/service-database.ts';
 import { serviceNames } from '../serve/platform.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './finding.ts';
 
 /** Whether each service's database answers and has its schema. The embedded one is only looked at while it runs. */
 export async function checkDatabase({ databases, databaseUrl, dataDir }: Configuration): Promise<Finding[]> {

@@ -1,7 +1,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Configuration } from '../configuration.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './finding.ts';
 
 const neededBytes = 1e9;
 

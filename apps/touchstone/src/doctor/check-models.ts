@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { modelStatus } from '../models/index.ts';
 import type { Configuration } from '../configuration.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './finding.ts';
 
 const run = promisify(execFile);
 

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import type { Configuration } from '../configuration.ts';
-import type { Finding } from './doctor.ts';
+import type { Finding } from './finding.ts';
 
 /** Whether the public port is free, ours already, or somebody else's. */
 export async function checkPort({ host, port }: Configuration): Promise<Finding[]> {

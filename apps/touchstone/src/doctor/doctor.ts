@@ -4,13 +4,6 @@ import { checkDisk } from './check-disk.ts';
 import { checkModels } from './check-models.ts';
 import { checkPort } from './check-port.ts';
 
-/** What was looked at; `remedy` says what to do and stands only beside a fault. */
-export interface Finding {
-  readonly part: string;
-  readonly seen: string;
-  readonly remedy?: string;
-}
-
 /** `doctor`: looks at everything that `serve` needs, changes nothing. @returns 1 when something is wrong. */
 export async function doctor(): Promise<number> {
   const configuration = readConfiguration();

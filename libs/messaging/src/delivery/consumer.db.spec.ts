@@ -1,3 +1,4 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { randomUUID } from 'node:crypto';
 import type { ItemUpsertedSchema } from '@touchstone/contracts/gen/touchstone/events/v1/retrieval_pb';
 import { testDatabase, type TestDatabase } from '@touchstone/testing';
@@ -5,7 +6,7 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { count, effects, Journal, SecondListener, type Tenant } from '../fixture/journal.ts';
 import { ManualClock } from '../fixture/manual-clock.ts';
-import { mulberry32, printedSeed } from '../fixture/seeded-random.ts';
+import { printedSeed } from '../fixture/printed-seed.ts';
 import { MessagingHealth, type Publisher, type Received } from '../index.ts';
 
 const retry = { attempts: 3, firstDelayMs: 1_000, maximumDelayMs: 60_000 };
@@ -239,7 +240,7 @@ describe('a failing event', () => {
 });
 
 it('2,000 events with random failures have 2,000 effects, in the order of each key', async () => {
-  const random = mulberry32(printedSeed());
+  const random = seededRandom(printedSeed());
   await journal.close();
   journal = await Journal.open(server, { clock, random, retry: { ...retry, attempts: 100 } });
   journal.behaviour.after = () => {

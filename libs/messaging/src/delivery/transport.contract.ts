@@ -1,3 +1,4 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { randomUUID } from 'node:crypto';
 import { ItemUpsertedSchema } from '@touchstone/contracts/gen/touchstone/events/v1/retrieval_pb';
 import { testDatabase, type TestDatabase } from '@touchstone/testing';
@@ -6,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { JournalProcess } from '../fixture/journal-process.ts';
 import { count, effects, Journal, type Tenant } from '../fixture/journal.ts';
 import { LossyDatabase } from '../fixture/lossy-database.ts';
-import { mulberry32, printedSeed } from '../fixture/seeded-random.ts';
+import { printedSeed } from '../fixture/printed-seed.ts';
 import { type MessagingOptions, replayDeadLetters } from '../index.ts';
 
 const patience = { timeout: 30_000, interval: 20 };
@@ -88,7 +89,7 @@ export function transportContract(name: string, place: () => Promise<Partial<Mes
     });
 
     it('keeps the order of a key while handlers fail by chance', async () => {
-      const random = mulberry32(printedSeed());
+      const random = seededRandom(printedSeed());
       const journal = await listening({ retry: { attempts: 100, firstDelayMs: 5, maximumDelayMs: 20 } });
       journal.behaviour.after = () => {
         if (random() < 0.05) throw new Error('by chance');
@@ -227,7 +228,7 @@ export function transportContract(name: string, place: () => Promise<Partial<Mes
 
     const total = Number(process.env.EVENTS ?? 1_000);
     it(`${total} events have ${total} effects although processes are killed at random`, async () => {
-      const random = mulberry32(printedSeed());
+      const random = seededRandom(printedSeed());
       const writer = await service();
       const keys = upTo(20).map((number) => `key ${number}`);
       const perKey = total / keys.length;

@@ -1,6 +1,6 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import type { RetryPolicy } from '@touchstone/runtime/retry';
 import { Consumer, type EventHandlers } from '../delivery/consumer.ts';
-import { mulberry32 } from '../fixture/seeded-random.ts';
 import { Assignment } from '../kafka/assignment.ts';
 import { isReplayed, orderingKey, type StoredEvent } from '../outbox/stored-event.ts';
 import { type Publisher, Relay } from '../relay/relay.ts';
@@ -44,7 +44,7 @@ const kinds: readonly Fault['kind'][] = ['crash', 'crash', 'pause', 'swizzle', '
 
 /** What happens to a history of this seed. */
 export function faultsOf(seed: number): Fault[] {
-  const random = mulberry32(seed ^ 0x5eed);
+  const random = seededRandom(seed ^ 0x5eed);
   const drawn = Array.from({ length: 3 + Math.floor(random() * 10) }, () => ({
     at: Math.floor(random() * calmAfter),
     kind: kinds[Math.floor(random() * kinds.length)],
@@ -84,7 +84,7 @@ class World implements EventHandlers {
   #broken: unknown;
 
   constructor(private readonly options: HistoryOptions) {
-    this.#random = mulberry32(options.seed);
+    this.#random = seededRandom(options.seed);
     this.scheduler = new Scheduler(this.#random);
     this.#tables = new Tables(options.mistake);
   }

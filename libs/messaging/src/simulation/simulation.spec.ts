@@ -1,6 +1,6 @@
 import { log } from '@touchstone/runtime/logging';
 import { beforeAll, expect, it } from 'vitest';
-import { printedSeed } from '../fixture/seeded-random.ts';
+import { printedSeed } from '../fixture/printed-seed.ts';
 import { faultsOf, type HistoryOptions, runHistory } from './history.ts';
 import { report, shortest } from './shortest.ts';
 import type { Mistake } from './store.ts';

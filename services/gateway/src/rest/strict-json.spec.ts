@@ -1,3 +1,4 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { type DescMessage, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { ModelInferRequestSchema } from '@touchstone/contracts/gen/inference/v2/grpc_service_pb';
 import { ProblemDetailSchema } from '@touchstone/contracts/gen/touchstone/api/v1/problem_pb';
@@ -34,7 +35,7 @@ describe('what it lets through, fromJson takes', () => {
   it.each([NoteSchema, SearchRequestSchema, ModelInferRequestSchema, EchoEventSchema, CollectionSchema, ProblemDetailSchema].map((schema) => [schema.typeName, schema] as const))(
     `%s, seed ${seed}`,
     (_, schema) => {
-      const random = mulberry32(seed);
+      const random = seededRandom(seed);
       const check = strictJsonCheck(schema);
       let taken = 0;
       for (let round = 0; round < 2_000; round++) {
@@ -72,13 +73,3 @@ function randomValue(random: () => number): unknown {
 }
 
 const pick = <T>(random: () => number, values: readonly T[]): T => values[Math.floor(random() * values.length)];
-
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

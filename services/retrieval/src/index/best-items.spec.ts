@@ -1,6 +1,6 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { expect, it } from 'vitest';
 import { BestItems, type Hit } from './best-items.ts';
-import { seededRandom } from './seeded-random.ts';
 
 it('keeps the best distinct items in any order of arrival', () => {
   const seed = 3;

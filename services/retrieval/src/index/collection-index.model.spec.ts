@@ -1,9 +1,10 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CollectionIndex, type IndexedItem, type SpaceQuery } from './collection-index.ts';
 import { PlainIndex } from './plain-index.ts';
 import { Scanner } from './scanner.ts';
-import { normalised, seededRandom, unitVector } from './seeded-random.ts';
+import { normalised, unitVector } from './random-vectors.ts';
 
 /** Random operations on the index and on a map: every answer must be equal, order, scores and parts included. */
 type Write = { do: 'upsert'; item: IndexedItem } | { do: 'delete'; id: string };

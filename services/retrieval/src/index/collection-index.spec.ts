@@ -1,8 +1,9 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CollectionIndex, type IndexedItem } from './collection-index.ts';
 import { PlainIndex } from './plain-index.ts';
 import { Scanner } from './scanner.ts';
-import { gaussian, normalised, seededRandom, unitVector } from './seeded-random.ts';
+import { gaussian, normalised, unitVector } from './random-vectors.ts';
 
 let scanner: Scanner;
 beforeAll(async () => void (scanner = await Scanner.start({ workers: 2 })));

@@ -1,3 +1,4 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -10,7 +11,7 @@ import { Arena } from './arena.ts';
 import { FloatVectors } from './float-vectors.ts';
 import { paddedWidth, quantiseQuery, quantiseRow } from './quantisation.ts';
 import { ScanJobs } from './scan-job.ts';
-import { seededRandom, unitVector } from './seeded-random.ts';
+import { unitVector } from './random-vectors.ts';
 import { SpaceRows } from './space-rows.ts';
 
 const wasm = await readFile(new URL('../../kernel/scan.wasm', import.meta.url));

@@ -1,6 +1,6 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { expect, it } from 'vitest';
 import { type Filter, Postings } from './postings.ts';
-import { seededRandom } from './seeded-random.ts';
 
 const items: Record<string, unknown>[] = [
   { colour: 'red', tags: ['a', 'b'], author: 'x' },

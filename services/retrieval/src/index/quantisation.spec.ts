@@ -1,6 +1,7 @@
+import { seededRandom } from '@touchstone/runtime/random';
 import { expect, it } from 'vitest';
 import { paddedWidth, quantiseQuery, quantiseRow } from './quantisation.ts';
-import { gaussian, seededRandom, unitVector } from './seeded-random.ts';
+import { gaussian, unitVector } from './random-vectors.ts';
 
 const quantised = (vector: Float32Array) => {
   const values = new Int8Array(paddedWidth(vector.length)).fill(99);
