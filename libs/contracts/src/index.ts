@@ -5,5 +5,6 @@ export { ContractServer, type ContractServerOptions, defaultDeadlineMs, maximumM
 export { GrpcController, PassErrors } from './grpc-controller.ts';
 export { checkIdempotencyKey, idempotencyKeyHeader } from './idempotency.ts';
 export { type MethodRules, methodRules } from './method-rules.ts';
+export { type Page, pageOf, placeAt } from './page.ts';
 export { Problem, reasonName, reasonPolicy, type Violation } from './problem.ts';
 export { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';

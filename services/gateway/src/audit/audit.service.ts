@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Call } from '@touchstone/contracts';
+import { type Call, type Page, pageOf, placeAt } from '@touchstone/contracts';
 import { Database } from '@touchstone/persistence';
 import type { EntityManager } from 'typeorm';
-import { type Page, pageOf, placeAt } from '../page/cursor.ts';
 import { AuditRow } from './audit.entity.ts';
 
 /** Who acts: a key by a request, or an operator by a command, who has neither. */

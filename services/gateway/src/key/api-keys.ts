@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { type Page, pageOf, placeAt } from '@touchstone/contracts';
 import { Database, insertOnce } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
 import { type Actor, addToAudit } from '../audit/audit.service.ts';
-import { type Page, pageOf, placeAt } from '../page/cursor.ts';
 import { tenantNotFound } from '../tenant/tenant.errors.ts';
 import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
 import { keyNotFound, keyRevoked } from './key.errors.ts';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { type Page, pageOf, placeAt } from '@touchstone/contracts';
 import { Database, insertOnce } from '@touchstone/persistence';
 import { type Actor, addToAudit } from '../audit/audit.service.ts';
 import { TenantRow } from '../key/api-key.entity.ts';
-import { type Page, pageOf, placeAt } from '../page/cursor.ts';
 import { tenantExists, tenantNotFound } from './tenant.errors.ts';
 
 @Injectable()

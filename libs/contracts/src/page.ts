@@ -1,4 +1,5 @@
-import { Problem, Reason } from '@touchstone/contracts';
+import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
+import { Problem } from './problem.ts';
 
 /** A part of a list. */
 export interface Page<Row> {
