@@ -10,14 +10,14 @@ export async function ours(workers: number): Promise<Engine> {
     name: `touchstone, exact, ${workers} ${workers === 1 ? 'thread' : 'threads'}`,
     async ingest({ vectors, categories }) {
       const start = performance.now();
-      vectors.forEach((vector, at) => index.upsert({ id: String(at), attributes: { category: categories[at] }, vectors: [{ space: 'text', part: 0, vector }] }));
+      vectors.forEach((vector, at) => index.upsert({ id: String(at), fields: { category: categories[at] }, parts: [{ space: 'text', kinds: ['text'], part: 0, vector }] }));
       await index.search({ space: 'text', vector: vectors[0], limit });
       const { scannedBytes, rescoringBytes } = index.usage;
       const seconds = (performance.now() - start) / 1000;
       return { seconds, bytesPerVector: (scannedBytes + rescoringBytes) / vectors.length, bytesAre: `blocks held: ${Math.round(scannedBytes / vectors.length)} scanned, the rest float32 for rescoring` };
     },
     async run(queries, category) {
-      const filter = category === undefined ? [] : [{ field: 'category', in: [category] }];
+      const filter = category === undefined ? undefined : { field: 'category', in: [category] };
       const ms: number[] = [];
       const hits: number[][] = [];
       for (const vector of queries) {

@@ -1,12 +1,13 @@
 import { seededRandom } from '@touchstone/runtime/random';
 import { expect, it } from 'vitest';
-import { BestItems, type Hit } from './best-items.ts';
+import { BestItems } from './best-items.ts';
+import type { Hit } from './vector-index.ts';
 
 it('keeps the best distinct items in any order of arrival', () => {
   const seed = 3;
   const random = seededRandom(seed);
   for (let round = 0; round < 300; round++) {
-    const offers: Hit[] = Array.from({ length: Math.floor(random() * 60) }, (_, index) => ({ id: `i${Math.floor(random() * 12)}`, score: Math.floor(random() * 6) / 4, part: index }));
+    const offers: Hit[] = Array.from({ length: Math.floor(random() * 60) }, (_, index) => ({ id: `i${Math.floor(random() * 12)}`, score: Math.floor(random() * 6) / 4, kinds: ['text'], part: index }));
     const best = new BestItems(1 + Math.floor(random() * 8));
     for (const hit of offers.toSorted(() => random() - 0.5)) best.offer(hit);
 

@@ -1,9 +1,4 @@
-export interface Hit {
-  readonly id: string;
-  /** Inner product with the item's best part: the cosine, for vectors of length 1. */
-  readonly score: number;
-  readonly part: number;
-}
+import type { Hit } from './vector-index.ts';
 
 /** The best distinct items offered so far, each by its best part. Ties: the lower part of an item, then the lower id. */
 export class BestItems {

@@ -1,10 +1,11 @@
 import { seededRandom } from '@touchstone/runtime/random';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { CollectionIndex, type IndexedItem, type SpaceQuery } from './collection-index.ts';
+import { CollectionIndex } from './collection-index.ts';
 import { PlainIndex } from './plain-index.ts';
 import { Scanner } from './scanner.ts';
 import { normalised, unitVector } from './random-vectors.ts';
+import type { IndexedItem, IndexQuery } from './vector-index.ts';
 
 /** Random operations on the index and on a map: every answer must be equal, order, scores and parts included. */
 type Write = { do: 'upsert'; item: IndexedItem } | { do: 'delete'; id: string };
@@ -12,7 +13,7 @@ type Operation =
   | Write
   | { do: 'restart' }
   /** Searches while the writes happen: the answer is that of the moment when it comes. */
-  | { do: 'search'; query: SpaceQuery; meanwhile: readonly Write[] };
+  | { do: 'search'; query: IndexQuery; meanwhile: readonly Write[] };
 
 const spaces = new Map([
   ['text', { dimension: 5 }],
@@ -32,18 +33,18 @@ function randomOperations(seed: number, count: number): Operation[] {
   const id = () => `item-${pick(150)}`;
   const item = (): IndexedItem => ({
     id: id(),
-    attributes: { category: pick(4), tags: some(3, () => `t${pick(6)}`), owner: `o${pick(100_000)}`, isNew: pick(2) === 0, nested: { category: 1 } },
-    vectors: [...spaces.keys()].flatMap((space) => some(3, () => space).map((name, part) => ({ space: name, part: part * 7, vector: draw(name) }))),
+    fields: { category: pick(4), tags: some(3, () => `t${pick(6)}`), owner: `o${pick(100_000)}`, isNew: pick(2) === 0, nested: { category: 1 } },
+    parts: [...spaces.keys()].flatMap((space) => some(3, () => space).map((name, part) => ({ space: name, kinds: ['text'] as const, part: part * 7, vector: draw(name) }))),
   });
   const write = (): Write => (pick(4) === 0 ? { do: 'delete', id: id() } : { do: 'upsert', item: item() });
-  const query = (): SpaceQuery => {
+  const query = (): IndexQuery => {
     const space = [...spaces.keys()][pick(2)];
     const conditions = [
       { field: 'category', in: some(3, () => pick(4)) },
       { field: 'tags', in: some(3, () => `t${pick(7)}`) },
       { field: 'isNew', in: [true] },
     ];
-    return { space, vector: draw(space), limit: 1 + pick(20), filter: conditions.filter(() => pick(3) === 0), exclude: pick(2) === 0 ? id() : undefined };
+    return { space, vector: draw(space), limit: 1 + pick(20), filter: { all: conditions.filter(() => pick(3) === 0) }, exclude: some(2, id) };
   };
   return Array.from({ length: count }, (): Operation => {
     const kind = pick(100);
@@ -79,7 +80,7 @@ async function firstDifference(operations: readonly Operation[]): Promise<{ at: 
       } else {
         answers.push(write(operation), [index.size, plain.items.size]);
         const id = operation.do === 'upsert' ? operation.item.id : operation.id;
-        const stored = plain.items.get(id)?.vectors.filter(({ space }) => space === 'image') ?? [];
+        const stored = plain.items.get(id)?.parts.filter(({ space }) => space === 'image') ?? [];
         answers.push([[index.has(id), index.vectors(id, 'image')], [plain.items.has(id), stored.map(({ vector }) => vector)]]);
       }
       const wrong = answers.find(([actual, expected]) => !isDeepStrictEqual(actual, expected));

@@ -1,15 +1,16 @@
 import { seededRandom } from '@touchstone/runtime/random';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CollectionIndex, type IndexedItem } from './collection-index.ts';
+import { CollectionIndex } from './collection-index.ts';
 import { PlainIndex } from './plain-index.ts';
 import { Scanner } from './scanner.ts';
 import { gaussian, normalised, unitVector } from './random-vectors.ts';
+import type { IndexedItem } from './vector-index.ts';
 
 let scanner: Scanner;
 beforeAll(async () => void (scanner = await Scanner.start({ workers: 2 })));
 afterAll(() => scanner.close());
 
-const item = (id: string, vector: Float32Array, attributes: IndexedItem['attributes'] = {}): IndexedItem => ({ id, attributes, vectors: [{ space: 'text', part: 0, vector }] });
+const item = (id: string, vector: Float32Array, fields: IndexedItem['fields'] = {}): IndexedItem => ({ id, fields, parts: [{ space: 'text', kinds: ['text'], part: 0, vector }] });
 
 /** An index and its model, filled alike. */
 function filled(dimension: number, items: readonly IndexedItem[]): { index: CollectionIndex; plain: PlainIndex } {
@@ -39,9 +40,9 @@ describe('exactness', () => {
     const base = unitVector(dimension, random);
     const items = Array.from({ length: 3000 }, (_, index) => item(`item-${index}`, draw(index, random, base), { even: index % 2 === 0 }));
     const { index, plain } = filled(dimension, items);
-    for (const vector of [base, base.map((value) => -value), items[17].vectors[0].vector, unitVector(dimension, random)]) {
-      for (const filter of [[], [{ field: 'even', in: [true] }]]) {
-        const query = { space: 'text', vector, limit: 10, filter, exclude: 'item-17' };
+    for (const vector of [base, base.map((value) => -value), items[17].parts[0].vector, unitVector(dimension, random)]) {
+      for (const filter of [undefined, { field: 'even', in: [true] }]) {
+        const query = { space: 'text', vector, limit: 10, filter, exclude: ['item-17'] };
         expect((await index.search(query)).hits, `seed ${seed}`).toEqual(plain.search(query).hits);
       }
     }
@@ -59,7 +60,7 @@ describe('exactness', () => {
   it('shares the work of a large collection among the threads', async () => {
     const random = seededRandom(seed);
     const { index, plain } = filled(256, Array.from({ length: 9000 }, (_, at) => item(`item-${at}`, unitVector(256, random), { tenth: at % 10, half: at % 2 })));
-    for (const filter of [[], [{ field: 'tenth', in: [3] }], [{ field: 'half', in: [1] }]]) {
+    for (const filter of [undefined, { field: 'tenth', in: [3] }, { field: 'half', in: [1] }]) {
       const query = { space: 'text', vector: unitVector(256, random), limit: 10, filter };
       expect(await index.search(query)).toEqual({ ...plain.search(query), route: 'exact' });
     }
@@ -72,14 +73,14 @@ it('finds each item once, by its best part, and as many as are asked for', async
   const base = unitVector(24, random);
   // Every part of the first item is nearer than anything of the others.
   const near = (): Float32Array => normalised(base.map((value) => value + 1e-3 * gaussian(random)));
-  const parts = (id: string, vectors: Float32Array[]): IndexedItem => ({ id, attributes: {}, vectors: vectors.map((vector, part) => ({ space: 'text', part, vector })) });
+  const parts = (id: string, vectors: Float32Array[]): IndexedItem => ({ id, fields: {}, parts: vectors.map((vector, part) => ({ space: 'text', kinds: ['text'], part, vector })) });
   const items = [parts('many', Array.from({ length: 500 }, near)), ...Array.from({ length: 30 }, (_, at) => parts(`other-${at}`, [unitVector(24, random), unitVector(24, random)]))];
   const { index, plain } = filled(24, items);
   const query = { space: 'text', vector: base, limit: 10 };
   const { hits } = await index.search(query);
   expect(hits).toHaveLength(10);
   expect(hits).toEqual(plain.search(query).hits);
-  expect((await index.search({ ...query, exclude: 'many' })).hits).toEqual(plain.search({ ...query, exclude: 'many' }).hits);
+  expect((await index.search({ ...query, exclude: ['many'] })).hits).toEqual(plain.search({ ...query, exclude: ['many'] }).hits);
   index.close();
 });
 
@@ -91,7 +92,7 @@ it('leaves one hit after many upserts of one id', async () => {
   index.upsert(item('same', last, { round: 'last' }));
   const query = { space: 'text', vector: last, limit: 10 };
   expect(await index.search(query)).toMatchObject({ hits: [{ id: 'same' }], examined: 1 });
-  expect((await index.search({ ...query, filter: [{ field: 'round', in: [999] }] })).hits).toEqual([]);
+  expect((await index.search({ ...query, filter: { field: 'round', in: [999] } })).hits).toEqual([]);
   expect(index.size).toBe(1);
   index.close();
 });
@@ -118,7 +119,7 @@ it('compacts under searches and gives the memory back', async () => {
   const before = scanner.arena.usedBytes;
   const { index, plain } = filled(512, Array.from({ length: 2000 }, (_, at) => item(`item-${at}`, unitVector(512, random), { tenth: at % 10 })));
   const full = scanner.arena.usedBytes - before;
-  const query = { space: 'text', vector: unitVector(512, random), limit: 10, filter: [{ field: 'tenth', in: [1, 2, 3] }] };
+  const query = { space: 'text', vector: unitVector(512, random), limit: 10, filter: { field: 'tenth', in: [1, 2, 3] } };
   const searches = [];
   for (let at = 0; at < 1800; at++) {
     if (at % 300 === 0) searches.push(index.search(query));
@@ -129,7 +130,7 @@ it('compacts under searches and gives the memory back', async () => {
   for (const search of searches) expect((await search).hits).toEqual(expected.hits);
   expect(await index.search(query)).toEqual({ ...expected, route: 'exact' });
   expect(scanner.arena.usedBytes - before).toBeLessThan(full / 5);
-  expect(index.vectors('item-1999', 'text')).toEqual(plain.items.get('item-1999')!.vectors.map(({ vector }) => vector));
+  expect(index.vectors('item-1999', 'text')).toEqual(plain.items.get('item-1999')!.parts.map(({ vector }) => vector));
   index.close();
   expect(scanner.arena.usedBytes).toBe(before);
 });
@@ -168,10 +169,10 @@ it('answers an empty collection, an item without vectors, and a filter that noth
   const { index } = filled(2, []);
   const query = { space: 'text', vector: Float32Array.of(1, 0), limit: 3 };
   expect(await index.search(query)).toEqual({ hits: [], examined: 0, route: 'exact' });
-  index.upsert({ id: 'bare', attributes: {}, vectors: [] });
+  index.upsert({ id: 'bare', fields: {}, parts: [] });
   expect(index.has('bare')).toBe(true);
   expect(index.vectors('bare', 'text')).toEqual([]);
-  expect(await index.search({ ...query, filter: [{ field: 'colour', in: ['red'] }] })).toEqual({ hits: [], examined: 0, route: 'exact' });
+  expect(await index.search({ ...query, filter: { field: 'colour', in: ['red'] } })).toEqual({ hits: [], examined: 0, route: 'exact' });
   index.close();
 });
 
@@ -197,7 +198,7 @@ describe('refuses', () => {
     const { index } = filled(2, [item('one', good)]);
     expect(() => index.upsert(item('one', vector))).toThrow(new RangeError(`Item one, space text, part 0: ${words}.`));
     await expect(index.search({ space: 'text', vector, limit: 1 })).rejects.toThrow(new RangeError(`Query, space text: ${words}.`));
-    expect((await index.search({ space: 'text', vector: good, limit: 1 })).hits).toEqual([{ id: 'one', score: 1, part: 0 }]);
+    expect((await index.search({ space: 'text', vector: good, limit: 1 })).hits).toEqual([{ id: 'one', score: 1, kinds: ['text'], part: 0, group: 'one' }]);
     index.close();
   });
 
@@ -205,9 +206,9 @@ describe('refuses', () => {
     const { index } = filled(2, []);
     await expect(index.search({ space: 'image', vector: good, limit: 1 })).rejects.toThrow('Space image is not known; the collection has text.');
     await expect(index.search({ space: 'text', vector: good, limit: 0 })).rejects.toThrow('limit: expected an integer of at least 1, got 0');
-    const [row] = item('one', good).vectors;
-    expect(() => index.upsert({ id: 'one', attributes: {}, vectors: [row, row] })).toThrow('Item one: part 0 comes twice in space text.');
-    expect(() => index.upsert({ id: 'one', attributes: {}, vectors: [{ ...row, part: -1 }] })).toThrow('expected a part from 0 to 4294967295, got -1');
+    const [row] = item('one', good).parts;
+    expect(() => index.upsert({ id: 'one', fields: {}, parts: [row, { ...row, kinds: ['note', 'text'] }] })).toThrow('Item one: part 0 comes twice as text in space text.');
+    expect(() => index.upsert({ id: 'one', fields: {}, parts: [{ ...row, part: -1 }] })).toThrow('expected a part from 0 to 4294967295, got -1');
     expect(() => filled(0, [])).toThrow('expected a dimension from 1 to 65504, got 0');
     expect(index.size).toBe(0);
     index.close();

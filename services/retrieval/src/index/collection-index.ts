@@ -1,33 +1,11 @@
-import { BestItems, type Hit } from './best-items.ts';
-import { type Entry, Generation, type IndexedItem } from './generation.ts';
-import type { Filter } from './postings.ts';
+import { BestItems } from './best-items.ts';
+import { type Entry, Generation } from './generation.ts';
+import { kindSet, kindsOf } from './kind-set.ts';
 import { quantiseQuery } from './quantisation.ts';
 import type { Kept } from './scan-job.ts';
 import type { Scanner } from './scanner.ts';
 import type { SpaceRows } from './space-rows.ts';
-
-export type { Hit } from './best-items.ts';
-export type { IndexedItem } from './generation.ts';
-export type { AttributeValue, Condition, Filter } from './postings.ts';
-
-export interface SpaceQuery {
-  readonly space: string;
-  /** Must not change before the answer is there. */
-  readonly vector: Float32Array;
-  /** Distinct items wanted, at least 1. */
-  readonly limit: number;
-  readonly filter?: Filter;
-  /** Id of an item that must not be among the hits: the one that asks. */
-  readonly exclude?: string;
-}
-
-export interface SearchResult {
-  /** Best first; equal scores by id. */
-  readonly hits: readonly Hit[];
-  /** Live rows that passed the filter when the search began; all of them were scanned. */
-  readonly examined: number;
-  readonly route: 'exact';
-}
+import type { FacetValue, Filter, Hit, IndexedItem, IndexQuery, Kind, SearchResult, VectorIndex } from './vector-index.ts';
 
 /** One attempt's view: what was there when the search began, and what was written since. */
 interface Attempt {
@@ -43,7 +21,7 @@ interface Attempt {
  * A write is visible to the next search, and to each search in flight: an answer is that of the moment it resolves. Wrong
  * input is a RangeError that says what was expected; after `close` every call throws an Error.
  */
-export class CollectionIndex {
+export class CollectionIndex implements VectorIndex {
   readonly #live = new Map<string, Entry>();
   /** For each search in flight, the entries written since it began. */
   readonly #searches = new Set<Entry[]>();
@@ -82,11 +60,13 @@ export class CollectionIndex {
   upsert(item: IndexedItem): void {
     this.#assertOpen();
     const seen = new Set<string>();
-    for (const { space, part, vector } of item.vectors) {
+    for (const { space, kinds, part, vector } of item.parts) {
       if (!Number.isInteger(part) || part < 0 || part > 0xffffffff) throw new RangeError(`Item ${item.id}: expected a part from 0 to 4294967295, got ${part}.`);
-      const key = `${part} ${space}`;
-      if (seen.has(key)) throw new RangeError(`Item ${item.id}: part ${part} comes twice in space ${space}.`);
-      seen.add(key);
+      for (const kind of kindsOf(kindSet(kinds))) {
+        const key = `${kind} ${part} ${space}`;
+        if (seen.has(key)) throw new RangeError(`Item ${item.id}: part ${part} comes twice as ${kind} in space ${space}.`);
+        seen.add(key);
+      }
       this.#check(vector, space, `Item ${item.id}, space ${space}, part ${part}`);
     }
     const entry = this.#generation.add(item);
@@ -104,23 +84,35 @@ export class CollectionIndex {
     return wasThere;
   }
 
-  /** Copies of the item's vectors in a space, in the order they were given; empty when there are none. */
-  vectors(id: string, space: string): readonly Float32Array[] {
+  /** Copies of the item's vectors in a space, of one kind or of all, in the order they were given; empty when there are none. */
+  vectors(id: string, space: string, kind?: Kind): readonly Float32Array[] {
     this.#assertOpen();
     const entry = this.#live.get(id);
     const rows = this.#rows(this.#generation, space);
-    return entry ? [...rowsOf(entry, rows)].map((row) => rows.vector(row).slice()) : [];
+    const wanted = kind && kindSet([kind]);
+    return entry ? [...rowsOf(entry, rows)].filter((row) => !wanted || rows.kinds(row) & wanted).map((row) => rows.vector(row).slice()) : [];
+  }
+
+  known(field: string): boolean {
+    throw new RangeError(`known: the in-process index does not know yet whether there is ${field}.`);
+  }
+
+  facets(): ReadonlyMap<string, readonly FacetValue[]> {
+    throw new RangeError('facets: the in-process index does not count yet.');
   }
 
   /** The `limit` best distinct items, each by its best part; fewer only when fewer match. */
-  async search(query: SpaceQuery): Promise<SearchResult> {
+  async search(query: IndexQuery): Promise<SearchResult> {
     this.#assertOpen();
     if (!Number.isInteger(query.limit) || query.limit < 1) throw new RangeError(`limit: expected an integer of at least 1, got ${query.limit}.`);
+    for (const option of ['kinds', 'dimensions', 'groupBy', 'after', 'minScore'] as const) {
+      if (query[option] !== undefined) throw new RangeError(`${option}: the in-process index does not have it yet.`);
+    }
     this.#check(query.vector, query.space, `Query, space ${query.space}`);
 
     const generation = this.#generation;
     const rows = this.#rows(generation, query.space);
-    const list = query.filter?.length ? generation.liveRows(rows, query.filter) : undefined;
+    const list = filterOf(query) ? generation.liveRows(rows, query.filter!) : undefined;
     const examined = list?.length ?? rows.liveLength;
     const count = list?.length ?? rows.length;
     const scan = { blocks: rows.blocks.view(), rowsPerBlock: rows.rowsPerBlock, width: rows.width, list, count, query: quantiseQuery(query.vector) };
@@ -149,13 +141,17 @@ export class CollectionIndex {
   }
 
   /** Scores the kept rows and what was written meanwhile; the hits if they are proven to be the best, else nothing. */
-  #proven({ space, vector, limit, filter, exclude }: SpaceQuery, { generation, rows, written }: Attempt, kept: Kept): readonly Hit[] | undefined {
+  #proven(query: IndexQuery, { generation, rows, written }: Attempt, kept: Kept): readonly Hit[] | undefined {
+    const { space, vector, limit, exclude } = query;
+    const filter = filterOf(query);
     const best = new BestItems(limit);
-    const offer = ({ id }: Entry, from: SpaceRows, row: number) => id !== exclude && best.offer({ id, score: from.score(row, vector), part: from.part(row) });
+    const excluded = new Set(exclude);
+    const offer = ({ id }: Entry, from: SpaceRows, row: number) =>
+      !excluded.has(id) && best.offer({ id, score: from.score(row, vector), kinds: kindsOf(from.kinds(row)), part: from.part(row), group: id });
 
     const current = this.#rows(this.#generation, space);
     for (const entry of written) {
-      if (!entry.isLive || (filter?.length && !this.#generation.postings.matches(filter, entry.ordinal))) continue;
+      if (!entry.isLive || (filter && !this.#generation.postings.matches(filter, entry.ordinal))) continue;
       for (const row of rowsOf(entry, current)) offer(entry, current, row);
     }
     for (let index = 0; index < kept.rows.length; index++) {
@@ -197,6 +193,11 @@ export class CollectionIndex {
   #assertOpen(): void {
     if (this.#isClosed) throw new Error('The collection index is closed.');
   }
+}
+
+/** A filter of nothing holds for everything and costs nothing. */
+function filterOf({ filter }: IndexQuery): Filter | undefined {
+  return filter && 'all' in filter && filter.all.length === 0 ? undefined : filter;
 }
 
 function* rowsOf({ ordinal }: Entry, rows: SpaceRows): Generator<number> {

@@ -1,8 +1,10 @@
 import type { Arena } from './arena.ts';
 import { FloatVectors } from './float-vectors.ts';
-import { type Filter, Postings } from './postings.ts';
+import { Postings } from './postings.ts';
+import { kindSet } from './kind-set.ts';
 import { SpaceRows } from './space-rows.ts';
 import { Uint32List } from './uint32-list.ts';
+import type { Filter, IndexedItem } from './vector-index.ts';
 
 /** An item as it was written once; an update makes a new entry. */
 export interface Entry {
@@ -10,14 +12,6 @@ export interface Entry {
   /** Its place in the current generation. */
   ordinal: number;
   isLive: boolean;
-}
-
-export interface IndexedItem {
-  readonly id: string;
-  /** Scalars and lists of scalars can be filtered by; anything else is ignored. */
-  readonly attributes: Readonly<Record<string, unknown>>;
-  /** Normalised to length 1 by the caller. An item may have several parts in one space, each part once. */
-  readonly vectors: readonly { readonly space: string; readonly part: number; readonly vector: Float32Array }[];
 }
 
 /** Fewer dead items than this are not worth a compaction. */
@@ -52,11 +46,11 @@ export class Generation {
     return this.#dead >= minimumDead && this.#dead > deadShare * this.entries.length;
   }
 
-  add({ id, attributes, vectors }: IndexedItem): Entry {
+  add({ id, fields, parts }: IndexedItem): Entry {
     const entry = this.#open({ id, ordinal: 0, isLive: true });
     try {
-      for (const { space, part, vector } of vectors) this.spaces.get(space)!.add(part, vector);
-      this.postings.add(entry.ordinal, attributes);
+      for (const { space, part, kinds, vector } of parts) this.spaces.get(space)!.add(part, kindSet(kinds), vector);
+      this.postings.add(entry.ordinal, fields);
     } catch (cause) {
       this.kill(entry); // the arena is full
       throw cause;

@@ -52,7 +52,7 @@ it.each([1, 5, 16, 17, 255, 256, 1000, 4096])('keeps the rows with the highest b
   vectors[2].fill(-1);
   for (const vector of vectors) {
     rows.open();
-    rows.add(0, vector);
+    rows.add(0, 1, vector);
   }
   const dead = [3, 4, 250, 700];
   for (const row of dead) rows.kill(row);

@@ -1,16 +1,8 @@
 import { Bits } from './bits.ts';
 import { Uint32List } from './uint32-list.ts';
+import type { AttributeValue, Filter } from './vector-index.ts';
 
-export type AttributeValue = string | number | boolean;
-
-/** Holds for an item whose attribute `field` is one of `in`, or is a list with one of them. Equality is `in` of one. */
-export interface Condition {
-  readonly field: string;
-  readonly in: readonly AttributeValue[];
-}
-
-/** All conditions must hold; an empty filter matches everything. */
-export type Filter = readonly Condition[];
+type Condition = Extract<Filter, { in: unknown }>;
 
 /** A value that one item has costs a number and no list, so a field with a value for each item stays cheap. */
 type Posting = number | Uint32List;
@@ -29,13 +21,13 @@ export class Postings {
 
   /** @returns the ordinals that match, ascending, each once. The smallest condition leads, so the cost follows its size. */
   matching(filter: Filter): Uint32Array {
-    const [smallest, ...others] = filter.map((condition) => this.#lists(condition)).sort((a, b) => total(a) - total(b));
+    const [smallest, ...others] = conditionsOf(filter).map((condition) => this.#lists(condition)).sort((a, b) => total(a) - total(b));
     const ordinals = union(smallest);
     return others.reduce((candidates, lists) => candidates.filter(membership(lists, candidates.length)), ordinals);
   }
 
   matches(filter: Filter, ordinal: number): boolean {
-    return filter.every((condition) => this.#lists(condition).some((posting) => has(posting, ordinal)));
+    return conditionsOf(filter).every((condition) => this.#lists(condition).some((posting) => has(posting, ordinal)));
   }
 
   /** @param ordinals for each old ordinal the new one, ascending, or -1 when the item is gone. */
@@ -69,6 +61,12 @@ export class Postings {
     const values = this.#fields.get(field);
     return [...new Set(wanted)].flatMap((value) => values?.get(value) ?? []);
   }
+}
+
+function conditionsOf(filter: Filter): readonly Condition[] {
+  if ('in' in filter) return [filter];
+  if ('all' in filter) return filter.all.flatMap(conditionsOf);
+  throw new RangeError(`filter: the in-process index has no ${Object.keys(filter).join(', ')} yet.`);
 }
 
 const isAttributeValue = (value: unknown): value is AttributeValue =>

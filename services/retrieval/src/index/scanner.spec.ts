@@ -13,7 +13,7 @@ const query = { space: 'text', vector, limit: 1 };
 
 function withOneItem(scanner: Scanner): CollectionIndex {
   const index = new CollectionIndex(scanner, new Map([['text', { dimension: 2 }]]));
-  index.upsert({ id: 'one', attributes: {}, vectors: [{ space: 'text', part: 0, vector }] });
+  index.upsert({ id: 'one', fields: {}, parts: [{ space: 'text', kinds: ['text'], part: 0, vector }] });
   return index;
 }
 
@@ -27,7 +27,7 @@ it('fails the searches of a thread that dies, replaces it, and frees their memor
   await expect(deadly).rejects.toThrow('A scanning thread of the vector index ended.');
   await expect(behind).rejects.toThrow('A scanning thread of the vector index ended.');
   await expect.poll(() => scanner.workers).toBe(1);
-  expect((await index.search(query)).hits).toEqual([{ id: 'one', score: 1, part: 0 }]);
+  expect((await index.search(query)).hits).toEqual([{ id: 'one', score: 1, kinds: ['text'], part: 0, group: 'one' }]);
   expect(scanner.arena.usedBytes).toBe(before);
   await scanner.close();
 });
@@ -65,7 +65,7 @@ it.each([
     const { CollectionIndex } = await import(${JSON.stringify(new URL('./collection-index.ts', import.meta.url).href)});
     const scanner = await Scanner.start({ workers: 2 });
     const index = new CollectionIndex(scanner, new Map([['text', { dimension: 2 }]]));
-    index.upsert({ id: 'one', attributes: {}, vectors: [{ space: 'text', part: 0, vector: Float32Array.of(1, 0) }] });
+    index.upsert({ id: 'one', fields: {}, parts: [{ space: 'text', kinds: ['text'], part: 0, vector: Float32Array.of(1, 0) }] });
     const { hits } = await index.search({ space: 'text', vector: Float32Array.of(1, 0), limit: 1 });
     console.log(hits[0].id);
     ${close}`;

@@ -1,5 +1,6 @@
 import { type Arena, pageBytes } from './arena.ts';
 import { FloatVectors, innerProduct } from './float-vectors.ts';
+import type { KindSet } from './kind-set.ts';
 import { paddedWidth, quantiseRow, rowHeaderBytes } from './quantisation.ts';
 import { Uint32List } from './uint32-list.ts';
 
@@ -17,6 +18,7 @@ export class SpaceRows {
   readonly #stride: number;
   readonly #owners = new Uint32List();
   readonly #parts = new Uint32List();
+  readonly #kinds = new Uint32List();
   readonly #slots = new Uint32List();
   /** The first row of each item; its rows end where the next item's begin. */
   readonly #firstRows = new Uint32List();
@@ -57,8 +59,8 @@ export class SpaceRows {
     this.#firstRows.push(this.length);
   }
 
-  add(part: number, vector: Float32Array): void {
-    const address = this.#append(part, this.floats.add(vector));
+  add(part: number, kinds: KindSet, vector: Float32Array): void {
+    const address = this.#append(part, kinds, this.floats.add(vector));
     const values = this.arena.int8.subarray(address + rowHeaderBytes, address + this.#stride);
     const { scale, residual, norm, sum } = quantiseRow(vector, values);
     this.arena.float32[address >> 2] = scale;
@@ -70,7 +72,7 @@ export class SpaceRows {
   /** Appends a copy of a row of another generation, with its float32 vector unless both share one store. */
   copy(from: SpaceRows, row: number): void {
     const slot = from.#slots.at(row);
-    const address = this.#append(from.#parts.at(row), this.floats === from.floats ? slot : this.floats.add(from.floats.get(slot)));
+    const address = this.#append(from.part(row), from.kinds(row), this.floats === from.floats ? slot : this.floats.add(from.floats.get(slot)));
     const source = from.#address(row);
     this.arena.uint8.copyWithin(address, source, source + this.#stride);
   }
@@ -114,6 +116,10 @@ export class SpaceRows {
     return this.#parts.at(row);
   }
 
+  kinds(row: number): KindSet {
+    return this.#kinds.at(row);
+  }
+
   vector(row: number): Float32Array {
     return this.floats.get(this.#slots.at(row));
   }
@@ -127,11 +133,12 @@ export class SpaceRows {
     for (const block of this.blocks.view()) this.arena.free(block, pageBytes);
   }
 
-  #append(part: number, slot: number): number {
+  #append(part: number, kinds: KindSet, slot: number): number {
     const row = this.length;
     if (row === this.blocks.length * this.rowsPerBlock) this.blocks.push(this.arena.allocate(pageBytes));
     this.#owners.push(this.#firstRows.length - 1);
     this.#parts.push(part);
+    this.#kinds.push(kinds);
     this.#slots.push(slot);
     return this.#address(row);
   }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { Space } from '../collection/collection.entity.ts';
-import type { IndexedItem } from '../index/collection-index.ts';
+import type { IndexedItem, Kind } from '../index/vector-index.ts';
 
 /** Rows of one read; a write's items are at most 100 and never come in two reads. */
 const pageSize = 1000;
@@ -98,8 +98,8 @@ function changesOf(rows: readonly LogRow[]): Change[] {
       changes.push({ deleted: id });
       continue;
     }
-    const vectors = rows.slice(start, end).flatMap(({ space, part, vector }) => (vector ? [{ space: space!, part: part!, vector: toFloats(vector) }] : []));
-    changes.push({ item: { id, attributes: attributes ?? {}, vectors } });
+    const parts = rows.slice(start, end).flatMap(({ space, part, vector }) => (vector ? [{ space: space!, kinds: [space as Kind], part: part!, vector: toFloats(vector) }] : []));
+    changes.push({ item: { id, fields: attributes ?? {}, parts } });
   }
   return changes;
 }

@@ -7,7 +7,7 @@ import {
   type SearchResponseSchema,
   SearchService,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
-import type { AttributeValue, Filter } from '../index/collection-index.ts';
+import type { AttributeValue, Filter } from '../index/vector-index.ts';
 import { Pictures } from '../item/pictures.service.ts';
 import { notComparable } from './search.errors.ts';
 import { type SearchQuery, Searches } from './searches.service.ts';
@@ -39,7 +39,7 @@ export class SearchController implements Implementation<typeof SearchService> {
 }
 
 function toFilter(filter: FilterMessage | undefined): Filter {
-  return (filter?.all ?? []).map((condition, index) => ({ field: condition.field, in: valuesOf(condition, `/filter/all/${index}`) }));
+  return { all: (filter?.all ?? []).map((condition, index) => ({ field: condition.field, in: valuesOf(condition, `/filter/all/${index}`) })) };
 }
 
 function valuesOf({ operator }: Condition, pointer: string): AttributeValue[] {

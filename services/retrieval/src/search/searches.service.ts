@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { Space } from '../collection/collection.entity.ts';
-import type { Filter } from '../index/collection-index.ts';
+import type { Filter } from '../index/vector-index.ts';
 import { ItemEmbedding } from '../item/item-embedding.service.ts';
 import { itemNotFound } from '../item/item.errors.ts';
 import type { Picture } from '../item/pictures.service.ts';
@@ -21,7 +21,7 @@ export type SearchQuery =
 export interface SearchInput {
   readonly query: SearchQuery;
   readonly space?: string;
-  readonly filter: Filter;
+  readonly filter?: Filter;
   readonly limit: number;
   readonly minPosition: number;
 }
@@ -94,9 +94,9 @@ function spaceFor(kind: 'text' | 'image', spaces: readonly Space[], wanted: stri
 async function searchSpace(
   { index }: CollectionView,
   { space, vectors }: SpaceQuery,
-  { filter, limit, exclude }: { filter: Filter; limit: number; exclude?: string },
+  { filter, limit, exclude }: { filter?: Filter; limit: number; exclude?: string },
 ): Promise<Hit[]> {
-  const results = await Promise.all(vectors.map((vector) => index.search({ space, vector, limit, filter, exclude })));
+  const results = await Promise.all(vectors.map((vector) => index.search({ space, vector, limit, filter, exclude: exclude === undefined ? [] : [exclude] })));
   const best = new Map<string, Hit>();
   for (const { hits } of results) {
     for (const hit of hits) {
