@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { readConfiguration, settings } from './configuration.ts';
+import { serviceNames } from './service-names.ts';
 
 it('has defaults for a laptop', () => {
   expect(readConfiguration({})).toMatchObject({ host: '127.0.0.1', port: 8080, databases: { gateway: undefined, retrieval: undefined } });
@@ -18,5 +19,6 @@ it('docs/operations.md explains every setting', () => {
     const fallback = type.safeParse(undefined).data;
     return `| \`${name}\` | ${fallback === undefined ? '–' : `\`${String(fallback)}\``} | ${type.description} |`;
   });
-  expect(docs).toContain(`| setting | default | meaning |\n|---|---|---|\n${table.join('\n')}\n`);
+  const ofAnyService = table.map((line) => serviceNames.reduce((text, name) => (text.startsWith(`| \`TOUCHSTONE_${name.toUpperCase()}_`) ? text.replaceAll(name, '<service>').replace(name.toUpperCase(), '<SERVICE>') : text), line));
+  expect(docs).toContain(`| setting | default | meaning |\n|---|---|---|\n${[...new Set(ofAnyService)].join('\n')}\n`);
 });

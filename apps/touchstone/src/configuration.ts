@@ -4,6 +4,7 @@ import type { KafkaOptions } from '@touchstone/messaging';
 import { checkSettings, gatherSettings, type GivenSettings } from '@touchstone/runtime/config';
 import type { TracingOptions } from '@touchstone/runtime/telemetry';
 import { z } from 'zod';
+import { type ServiceName, serviceNames } from './service-names.ts';
 
 const fetchHosts = z.string().regex(/^((\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?)(,(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?)*$/, 'expected names of hosts with commas between, such as images.example.org,*.example.net');
 const port = z.coerce.number().int().min(0).max(65_535);
@@ -12,6 +13,19 @@ const target = z.string().regex(/^(unix:.+|dns:.+:\d+|ipv4:.+:\d+|[^/]+:\d+)$/, 
 const address = z.string().regex(/^(unix:.+|[^/]+:\d+)$/, 'expected host:port or unix:/path');
 
 const brokers = z.string().regex(/^[^\s,]+:\d+(,[^\s,]+:\d+)*$/, 'expected host:port,host:port');
+
+type SettingOfService = `TOUCHSTONE_${Uppercase<ServiceName>}_${'DATABASE_URL' | 'SYSTEM_DATABASE_URL' | 'URL' | 'LISTEN'}`;
+
+/** Each service has the same four; `<service>` and `<SERVICE>` stand for its name in docs/operations.md. */
+function settingsOfServices(): Record<SettingOfService, z.ZodOptional<z.ZodString>> {
+  const settings: [string, z.ZodOptional<z.ZodString>][] = serviceNames.flatMap((name) => [
+    [`TOUCHSTONE_${name.toUpperCase()}_DATABASE_URL`, databaseUrl.optional().describe(`role \`${name}\``)],
+    [`TOUCHSTONE_${name.toUpperCase()}_SYSTEM_DATABASE_URL`, databaseUrl.optional().describe(`role \`${name}_system\``)],
+    [`TOUCHSTONE_${name.toUpperCase()}_URL`, target.optional().describe(`where other processes find ${name}; several as \`ipv4:host:port,host:port\``)],
+    [`TOUCHSTONE_${name.toUpperCase()}_LISTEN`, address.optional().describe(`where ${name} listens for gRPC of other processes`)],
+  ]);
+  return Object.fromEntries(settings) as Record<SettingOfService, z.ZodOptional<z.ZodString>>;
+}
 
 /** Every setting there is: its type and, for `config explain` and docs/operations.md, its meaning. */
 export const settings = {
@@ -25,14 +39,7 @@ export const settings = {
   TOUCHSTONE_FETCH_HOSTS: fetchHosts.optional().describe('hosts from which pictures may be fetched by `url`, over https: `images.example.org,*.example.net,cdn.example.com:8443`; none when absent'),
   TOUCHSTONE_MODELS_URL: target.optional().describe('a KServe v2 server; an own child process when absent'),
   TOUCHSTONE_DATABASE_URL: databaseUrl.optional().describe('owner of the schemas, for `touchstone migrate`; the embedded PostgreSQL when absent'),
-  TOUCHSTONE_GATEWAY_DATABASE_URL: databaseUrl.optional().describe('role `gateway`'),
-  TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL: databaseUrl.optional().describe('role `gateway_system`'),
-  TOUCHSTONE_RETRIEVAL_DATABASE_URL: databaseUrl.optional().describe('role `retrieval`'),
-  TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL: databaseUrl.optional().describe('role `retrieval_system`'),
-  TOUCHSTONE_GATEWAY_URL: target.optional().describe('where services in another process find the gateway’s own contracts, for blobs'),
-  TOUCHSTONE_GATEWAY_LISTEN: address.optional().describe('where the gateway listens for gRPC of services'),
-  TOUCHSTONE_RETRIEVAL_URL: target.optional().describe('where a gateway in another process finds retrieval; several as `ipv4:host:port,host:port`'),
-  TOUCHSTONE_RETRIEVAL_LISTEN: address.optional().describe('where retrieval listens for gRPC'),
+  ...settingsOfServices(),
   TOUCHSTONE_KAFKA_BROKERS: brokers.optional().describe('brokers of Kafka through which events travel, `host:port,host:port`; without it they stay in their service'),
   TOUCHSTONE_KAFKA_PREFIX: z.string().regex(/^[a-z0-9._-]*$/, 'expected letters, digits, dots and hyphens').optional().describe('before the names of topics and groups, in a Kafka that others use too'),
   TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: z.string().optional().describe('Ed25519 key in PEM by which the gateway signs callers’ tokens; made at start when all services run in one process'),
@@ -59,6 +66,13 @@ export interface DatabaseUrls {
   readonly systemUrl: string;
 }
 
+export interface ServiceAddress {
+  /** Where this process finds it when it runs elsewhere. */
+  readonly url?: string;
+  /** Where it listens for gRPC of other processes. */
+  readonly listen?: string;
+}
+
 /** What the settings mean to the program. */
 export interface Configuration {
   readonly host: string;
@@ -75,15 +89,9 @@ export interface Configuration {
   readonly modelsUrl?: string;
   /** Owner of the schemas, for migrations; the embedded PostgreSQL when absent. */
   readonly databaseUrl?: string;
-  readonly databases: Readonly<Record<'gateway' | 'retrieval', DatabaseUrls | undefined>>;
-  /** Where services find the gateway's own contracts when it runs elsewhere. */
-  readonly gatewayUrl?: string;
-  /** Where the gateway listens for gRPC of services. */
-  readonly gatewayListen?: string;
-  /** Where the gateway finds retrieval when it runs elsewhere. */
-  readonly retrievalUrl?: string;
-  /** Where retrieval listens for gRPC. */
-  readonly retrievalListen?: string;
+  readonly databases: Readonly<Record<ServiceName, DatabaseUrls | undefined>>;
+  /** Of services that run elsewhere, or listen here. */
+  readonly addresses: Readonly<Record<ServiceName, ServiceAddress>>;
   /** Through which events travel; without it they stay in their service. */
   readonly kafka?: KafkaOptions;
   readonly tokenPrivateKeyFile?: string;
@@ -111,14 +119,8 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     fetchHosts: values.TOUCHSTONE_FETCH_HOSTS?.split(',') ?? [],
     modelsUrl: values.TOUCHSTONE_MODELS_URL,
     databaseUrl: values.TOUCHSTONE_DATABASE_URL,
-    databases: {
-      gateway: pair(values.TOUCHSTONE_GATEWAY_DATABASE_URL, values.TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL),
-      retrieval: pair(values.TOUCHSTONE_RETRIEVAL_DATABASE_URL, values.TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL),
-    },
-    gatewayUrl: values.TOUCHSTONE_GATEWAY_URL,
-    gatewayListen: values.TOUCHSTONE_GATEWAY_LISTEN,
-    retrievalUrl: values.TOUCHSTONE_RETRIEVAL_URL,
-    retrievalListen: values.TOUCHSTONE_RETRIEVAL_LISTEN,
+    databases: ofServices((name) => pair(values[`TOUCHSTONE_${name}_DATABASE_URL`], values[`TOUCHSTONE_${name}_SYSTEM_DATABASE_URL`])),
+    addresses: ofServices((name) => ({ url: values[`TOUCHSTONE_${name}_URL`], listen: values[`TOUCHSTONE_${name}_LISTEN`] })),
     kafka: values.TOUCHSTONE_KAFKA_BROKERS ? { brokers: values.TOUCHSTONE_KAFKA_BROKERS.split(','), prefix: values.TOUCHSTONE_KAFKA_PREFIX } : undefined,
     tokenPrivateKeyFile: values.TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE,
     tokenPublicKeyFile: values.TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE,
@@ -128,6 +130,10 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     platformUrl: values.TOUCHSTONE_URL,
     platformKey: values.TOUCHSTONE_KEY,
   };
+}
+
+function ofServices<Value>(valueOf: (name: Uppercase<ServiceName>) => Value): Record<ServiceName, Value> {
+  return Object.fromEntries(serviceNames.map((name) => [name, valueOf(name.toUpperCase() as Uppercase<ServiceName>)])) as Record<ServiceName, Value>;
 }
 
 function pair(url: string | undefined, systemUrl: string | undefined): DatabaseUrls | undefined {

@@ -1,7 +1,7 @@
 import { migrate } from '@touchstone/persistence';
 import { ConfigurationError } from '@touchstone/runtime/config';
 import { readConfiguration } from './configuration.ts';
-import { serviceNames } from './serve/platform.ts';
+import { serviceNames } from './service-names.ts';
 
 /** `migrate`: brings the schemas of all services up to date. The embedded database does so by itself at start. */
 export async function migrateDatabase(): Promise<number> {

@@ -5,7 +5,7 @@ type Command = (words: readonly string[]) => Promise<number>;
 
 /** Each command loads its own code only, so that small ones answer at once. */
 const commands: Readonly<Record<string, { load: () => Promise<Command>; help: string }>> = {
-  serve: { load: async () => (await import('./serve/serve.ts')).serve, help: 'serve [service…]         run all services, or those named (gateway, retrieval)' },
+  serve: { load: async () => (await import('./serve/serve.ts')).serve, help: 'serve [service…]         run all services, or those named' },
   migrate: { load: async () => (await import('./migrate.ts')).migrateDatabase, help: 'migrate                  bring the database up to date' },
   keys: { load: async () => (await import('./key/keys.ts')).keys, help: 'keys create|list|…       create, list, rotate and revoke API keys' },
   tenants: { load: async () => (await import('./tenant/tenants.ts')).tenants, help: 'tenants limit             say how often a tenant may call' },

@@ -1,1 +1,1 @@
-export { retrievalContracts, type RetrievalOptions, type RunningRetrieval, start } from './start.ts';
+export { retrievalContracts, type RetrievalOptions, start } from './start.ts';

@@ -1,15 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { Channel } from '@touchstone/contracts';
-import { type KafkaOptions, MessagingModule } from '@touchstone/messaging';
 import type { Models } from '@touchstone/models';
-import { OperationsModule } from '@touchstone/operations';
-import { PersistenceModule } from '@touchstone/persistence';
 import { OutboundFetch } from '@touchstone/runtime/outbound-fetch';
 import { CollectionController } from './collection/collection.controller.ts';
 import { CollectionStatisticsEvents } from './collection/collection-statistics.events.ts';
 import { Collections } from './collection/collections.service.ts';
 import { EmbeddingController } from './embedding/embedding.controller.ts';
-import { entities } from './entities.ts';
 import type { Scanner } from './index/scanner.ts';
 import { ImportController } from './import/import.controller.ts';
 import { ItemsImport } from './import/items-import.operation.ts';
@@ -27,24 +23,17 @@ import { SearchController } from './search/search.controller.ts';
 import { Searches } from './search/searches.service.ts';
 
 export interface RetrievalParts {
-  readonly database: { readonly url: string; readonly systemUrl: string };
   readonly models: Models;
   readonly scanner: Scanner;
   readonly blobs?: Channel;
   readonly fetchHosts?: readonly string[];
-  readonly kafka?: KafkaOptions;
 }
 
 @Module({})
 export class RetrievalModule {
-  static with({ database, models, scanner, blobs, fetchHosts = [], kafka }: RetrievalParts): DynamicModule {
+  static with({ models, scanner, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
-      imports: [
-        PersistenceModule.forService({ ...database, service: 'retrieval', entities }),
-        MessagingModule.forService({ service: 'retrieval', kafka }),
-        OperationsModule.forService({ service: 'retrieval' }),
-      ],
       controllers: [CollectionController, CollectionStatisticsEvents, EmbeddingController, ImportController, ItemController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },

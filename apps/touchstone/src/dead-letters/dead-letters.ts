@@ -3,6 +3,7 @@ import { deadLetters, replayDeadLetters } from '@touchstone/messaging';
 import { Database } from '@touchstone/persistence';
 import { readConfiguration } from '../configuration.ts';
 import { withServiceDatabase } from '../postgres/service-database.ts';
+import { serviceNames } from '../service-names.ts';
 import { UsageError } from '../usage-error.ts';
 
 const usage = `expected one of
@@ -11,7 +12,7 @@ const usage = `expected one of
 A key is replayed as a whole, in order and before its later events.`;
 
 /** Services that hear events. */
-const consumers = ['retrieval'] as const;
+const consumers = serviceNames.filter((name) => name !== 'gateway');
 
 /** `dlq list|replay`: works beside a running platform, with Kafka or without, and on the stopped one of this folder. */
 export async function deadLetterQueue([action, ...words]: readonly string[]): Promise<number> {

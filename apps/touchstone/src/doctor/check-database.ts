@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Configuration } from '../configuration.ts';
 import { runningUrls } from '../postgres/service-database.ts';
-import { serviceNames } from '../serve/platform.ts';
+import { serviceNames } from '../service-names.ts';
 import type { Finding } from './finding.ts';
 
 /** Whether each service's database answers and has its schema. The embedded one is only looked at while it runs. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { migrate } from '@touchstone/persistence';
 import { ConfigurationError } from '@touchstone/runtime/config';
 import type { Configuration, DatabaseUrls } from '../configuration.ts';
-import { type ServiceName, serviceNames } from '../serve/platform.ts';
+import { type ServiceName, serviceNames } from '../service-names.ts';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
 import { isPostgresOn } from './orphan.ts';
 

@@ -5,7 +5,6 @@ import { type Channel, GrpcChannel, LocalChannel } from '@touchstone/contracts';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { connectModels, type Models } from '@touchstone/models';
 import { migrate } from '@touchstone/persistence';
-import { retrievalContracts, start as startRetrieval } from '@touchstone/retrieval';
 import { gatewayContractServer, OperationsChannel, start as startGateway } from '@touchstone/gateway';
 import { ConfigurationError } from '@touchstone/runtime/config';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
@@ -14,12 +13,13 @@ import { within } from '@touchstone/runtime/telemetry';
 import { CallerTokens, CallerTokenVerifier } from '@touchstone/runtime/tenant';
 import type { Configuration, DatabaseUrls } from '../configuration.ts';
 import { writeAdminKey } from '../key/admin-key.ts';
+import { type ServiceName, serviceNames } from '../service-names.ts';
 import { EmbeddedDatabase } from './embedded-database.ts';
 import { ModelHost } from './model-host.ts';
+import { type Service, services } from './services.ts';
 import { tokenKeys } from './token-keys.ts';
 
-export const serviceNames = ['gateway', 'retrieval'] as const;
-export type ServiceName = (typeof serviceNames)[number];
+const servicesBehind = Object.entries(services) as [keyof typeof services, Service][];
 
 export interface Platform extends Running {
   /** Public address, when the gateway runs here. */
@@ -46,33 +46,31 @@ export async function startPlatform(configuration: Configuration, names: readonl
     const has = (name: ServiceName) => names.includes(name);
     const isAlone = serviceNames.every(has);
     await mkdir(configuration.dataDir, { recursive: true, mode: 0o700 });
-    const keys = await tokenKeys(configuration, { isAlone, signs: has('gateway'), verifies: has('retrieval') });
+    const keys = await tokenKeys(configuration, { isAlone, signs: has('gateway'), verifies: names.some((name) => name !== 'gateway') });
     const databaseOf = await databases();
+    const { kafka, addresses } = configuration;
     const ownContracts = has('gateway')
-      ? gatewayContractServer({ verifier: new CallerTokenVerifier(keys.publicKey ?? createPublicKey(keys.privateKey!)), listen: configuration.gatewayListen })
+      ? gatewayContractServer({ verifier: new CallerTokenVerifier(keys.publicKey ?? createPublicKey(keys.privateKey!)), listen: addresses.gateway.listen })
       : undefined;
+    const blobs = ownContracts ? new LocalChannel(ownContracts) : addresses.gateway.url ? new GrpcChannel(addresses.gateway.url) : undefined;
 
-    let retrieval: Channel | undefined;
-    if (has('retrieval')) {
-      const parts = {
-        database: databaseOf('retrieval'),
-        models: await models(),
-        verifier: new CallerTokenVerifier(keys.publicKey!),
-        blobs: ownContracts ? new LocalChannel(ownContracts) : configuration.gatewayUrl ? new GrpcChannel(configuration.gatewayUrl) : undefined,
-        fetchHosts: configuration.fetchHosts,
-        kafka: configuration.kafka,
-        listen: configuration.retrievalListen,
-        scanWorkers: configuration.scanWorkers,
-      };
-      const service = await within({ service: 'retrieval' }, () => startRetrieval(parts));
+    const channels = new Map<string, Channel>();
+    let startedModels: Promise<Models> | undefined;
+    for (const [name, { start }] of servicesBehind) {
+      if (!has(name)) continue;
+      const service = await within({ service: name }, () =>
+        start({ configuration, database: databaseOf(name), verifier: new CallerTokenVerifier(keys.publicKey!), kafka, listen: addresses[name].listen, blobs, models: () => (startedModels ??= models()) }),
+      );
       running.push(service);
-      retrieval = new LocalChannel(service.server);
+      channels.set(name, new LocalChannel(service.server));
     }
     if (!has('gateway')) return undefined;
 
-    if (!retrieval) {
-      if (!configuration.retrievalUrl) throw notHere('TOUCHSTONE_RETRIEVAL_URL', 'the address of the retrieval service (host:port)');
-      retrieval = new GrpcChannel(configuration.retrievalUrl);
+    for (const [name] of servicesBehind) {
+      if (channels.has(name)) continue;
+      const { url } = addresses[name];
+      if (!url) throw notHere(`TOUCHSTONE_${name.toUpperCase()}_URL`, `the address of the ${name} service (host:port)`);
+      channels.set(name, new GrpcChannel(url));
     }
     const behindTheDoor = [...running];
     const gateway = await within({ service: 'gateway' }, () => startGateway({
@@ -82,8 +80,8 @@ export async function startPlatform(configuration: Configuration, names: readonl
       tokens: new CallerTokens(keys.privateKey!),
       own: { server: ownContracts!, blobs: { folder: configuration.blobsDir, maximumBytes: configuration.blobLimitBytes } },
       upstreams: [
-        ...retrievalContracts.map((service) => ({ service, channel: retrieval })),
-        { service: OperationService, channel: new OperationsChannel(new Map([['retrieval', retrieval]])) },
+        ...servicesBehind.flatMap(([name, { contracts }]) => contracts.map((service) => ({ service, channel: channels.get(name)! }))),
+        { service: OperationService, channel: new OperationsChannel(channels) },
       ],
       readiness: () => healthOf(behindTheDoor),
       accessLog: configuration.accessLog,

@@ -2,9 +2,10 @@ import { terminationSignal } from '@touchstone/runtime/lifecycle';
 import { log } from '@touchstone/runtime/logging';
 import { startTracing } from '@touchstone/runtime/telemetry';
 import { readConfiguration } from '../configuration.ts';
+import { type ServiceName, serviceNames } from '../service-names.ts';
 import { UsageError } from '../usage-error.ts';
 import { startHealthServer } from './health-server.ts';
-import { type ServiceName, serviceNames, startPlatform } from './platform.ts';
+import { startPlatform } from './platform.ts';
 
 /** `serve [service…]`: runs services until a signal ends them; all of them when none is named. */
 export async function serve(words: readonly string[]): Promise<number> {

@@ -1,21 +1,28 @@
+import { readdirSync } from 'node:fs';
 import { testDatabase, type TestDatabase } from '@touchstone/testing';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+
+const services = readdirSync(new URL('../../../../migrations/', import.meta.url));
+
+/** Tables of every service that has events and operations: no tenant's policy guards them. */
+const spine: readonly [string, string][] = [
+  ['dead_letter', 'system role only'],
+  ['event_attempt', 'system role only'],
+  ['inbox', 'the tenant role may insert, never read'],
+  ['operation_queue', 'the tenant role may insert, never read'],
+  ['outbox', 'the tenant role may insert, never read'],
+  ['relay_lease', 'system role only'],
+];
 
 /** Tables that no tenant's policy guards. Adding one is a decision: say here why. */
 const withoutPolicy = new Map([
   ['gateway.api_key', 'read before a tenant is known; system role only'],
   ['gateway.audit', 'acts of the whole platform; the system role adds and reads'],
-  ['gateway.migration', 'owner only'],
   ['gateway.request_count', 'counted before a tenant is named; system role only'],
   ['gateway.tenant', 'the tenants themselves; system role only'],
-  ['retrieval.dead_letter', 'system role only'],
-  ['retrieval.event_attempt', 'system role only'],
-  ['retrieval.inbox', 'the tenant role may insert, never read'],
-  ['retrieval.migration', 'owner only'],
-  ['retrieval.operation_queue', 'the tenant role may insert, never read'],
-  ['retrieval.outbox', 'the tenant role may insert, never read'],
-  ['retrieval.relay_lease', 'system role only'],
+  ...services.map((service) => [`${service}.migration`, 'owner only'] as const),
+  ...services.filter((service) => service !== 'gateway').flatMap((service) => spine.map(([table, why]) => [`${service}.${table}`, why] as const)),
 ]);
 
 interface Access {
@@ -55,7 +62,7 @@ afterAll(async () => {
 
 it('every table forces row-level security with a policy, or is named above', () => {
   const unguarded = tables.filter(({ security, policies }) => security !== 'forced' || policies === null).map(({ table }) => table);
-  expect(unguarded).toEqual([...withoutPolicy.keys()]);
+  expect(unguarded).toEqual([...withoutPolicy.keys()].sort());
 });
 
 it('every guarded table begins its key with the tenant, and lets both roles reach the named tenant only', () => {
@@ -76,13 +83,15 @@ it('no role reaches what is not in this list', async () => {
 });
 
 it('no role of a service is a superuser, bypasses row-level security or is a member of another', async () => {
-  const { rows } = await owner.query(`
-    select rolname from pg_roles where rolname in ('gateway', 'gateway_system', 'retrieval', 'retrieval_system')
-      and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication or exists (select 1 from pg_auth_members where member = pg_roles.oid))`);
+  const { rows } = await owner.query(
+    `select rolname from pg_roles where rolname = any ($1)
+      and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication or exists (select 1 from pg_auth_members where member = pg_roles.oid))`,
+    [services.flatMap((service) => [service, `${service}_system`])],
+  );
   expect(rows).toEqual([]);
 });
 
 it('no function of ours runs as its owner', async () => {
-  const { rows } = await owner.query(`select proname from pg_proc join pg_namespace n on n.oid = pronamespace where prosecdef and n.nspname in ('gateway', 'retrieval')`);
+  const { rows } = await owner.query(`select proname from pg_proc join pg_namespace n on n.oid = pronamespace where prosecdef and n.nspname = any ($1)`, [services]);
   expect(rows).toEqual([]);
 });

@@ -59,5 +59,5 @@ it('gives each test its own database with all migrations, and drops it', async (
 });
 
 it('knows no database for a service without migrations', async () => {
-  await expect(testDatabase({ service: 'cooking' })).rejects.toThrow('No role cooking: add the service to migratedServices');
+  await expect(testDatabase({ service: 'cooking' })).rejects.toThrow('No role cooking: there is no migrations/cooking');
 });

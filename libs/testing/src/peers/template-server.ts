@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -12,8 +13,8 @@ export const templateServerVariable = 'TOUCHSTONE_TEST_POSTGRES';
 /** One line of JSON from the server to a test file: its database, or why there is none. */
 export type Answer = { name: string; ownerUrl: string; roleUrls: Record<string, string> } | { error: string };
 
-/** Services whose migrations the template has. */
-export const migratedServices = ['gateway', 'retrieval'] as const;
+/** Services whose migrations the template has: all of `migrations/`. */
+export const migratedServices: readonly string[] = readdirSync(new URL('../../../../migrations/', import.meta.url));
 
 /**
  * Serves databases to test files: one PostgreSQL a run, started by the first request, with one template that has all

@@ -31,7 +31,7 @@ export async function testDatabase({ service, isEmpty = false }: { service: stri
   const answer = JSON.parse(line) as Answer;
   if ('error' in answer) throw new Error(`No test database: ${answer.error}`);
   const url = answer.roleUrls[service];
-  if (!url) throw new Error(`No role ${service}: add the service to migratedServices in template-server.ts.`);
+  if (!url) throw new Error(`No role ${service}: there is no migrations/${service}.`);
   socket.unref();
   return {
     name: answer.name,

@@ -1,18 +1,26 @@
 import { readFileSync } from 'node:fs';
-import { createFileRegistry, type FileRegistry, fromBinary } from '@bufbuild/protobuf';
+import { createFileRegistry, type DescEnum, type DescExtension, type DescMessage, type DescService, type FileRegistry, fromBinary } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import { blobPaths } from '../blob/blob-paths.ts';
 import { embeddingsPaths } from '../openai/embeddings-paths.ts';
+import { routesOf } from '../rest/route.ts';
 import { openApiDocument } from './document.ts';
 
 /** The committed image of proto/: every descriptor, with the comments of our own files. */
 export const imagePath = new URL('../../../../proto/image.binpb', import.meta.url);
 
-/** The description that `services/gateway/openapi.json` holds. */
-export const publicDocument = () => openApiDocument(readImage(), publicServices, [blobPaths, embeddingsPaths]);
+/** The description that `services/gateway/openapi.json` holds: of every service with a path, but that of tests. */
+export const publicDocument = () => {
+  const image = readImage();
+  const names = [...image].filter(isPublic).map(({ typeName }) => typeName).sort();
+  return openApiDocument(image, [...new Set([...first, ...names])], [blobPaths, embeddingsPaths]);
+};
 
-/** The services that `services/gateway/openapi.json` describes. */
-const publicServices = [
+const isPublic = (type: DescMessage | DescEnum | DescExtension | DescService): type is DescService =>
+  type.kind === 'service' && type.typeName.startsWith('touchstone.') && !type.typeName.startsWith('touchstone.echo.') && routesOf(type).length > 0;
+
+/** What a reader of the docs page sees first. */
+const first = [
   'touchstone.retrieval.v1.CollectionService',
   'touchstone.retrieval.v1.ImportService',
   'touchstone.retrieval.v1.ItemService',

@@ -1,0 +1,1 @@
+export { type RunningService, type ServiceOptions, type ServiceSurroundings, startService } from './start-service.ts';
