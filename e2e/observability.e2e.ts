@@ -60,7 +60,7 @@ it('writes one line for each request: route, status, duration, tenant and key', 
     expect(logged({ msg: 'request', requestId })).toHaveLength(1);
     expect(logged({ msg: 'request', status: 401 })).toHaveLength(1);
     expect(logged({ msg: 'request', route: 'none', status: 404 }), JSON.stringify(logged({ msg: 'request' }))).toHaveLength(1);
-  });
+  }, 20_000);
   expect(logged({ msg: 'request', requestId })[0]).toEqual({
     level: 'info',
     time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),

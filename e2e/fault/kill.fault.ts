@@ -60,14 +60,18 @@ it('loses no acknowledged item and leaves none half written', async () => {
     }
     if (round === rounds) break;
 
-    const killed = delay(30 + random() * 400).then(() => platform!.processes[0].stop('SIGKILL'));
-    let isAlive = true;
-    void killed.then(() => (isAlive = false));
-    while (isAlive) {
+    const send = async () => {
       const batch = sent++;
       const answer = await call('POST', '/items:upsert', itemsOf(batch), `batch-${batch}`).catch(() => undefined);
       if (answer?.status === 200 && (await answer.json().catch(() => undefined))) acknowledged.add(batch);
-    }
+    };
+    // A random moment in the next few writes, whatever a write takes on this machine.
+    const began = performance.now();
+    await send();
+    const killed = delay(random() * 4 * (performance.now() - began)).then(() => platform!.processes[0].stop('SIGKILL'));
+    let isAlive = true;
+    void killed.then(() => (isAlive = false));
+    while (isAlive) await send();
     await killed;
   }
   console.info(`${acknowledged.size} of ${sent} batches were acknowledged`);

@@ -4,7 +4,7 @@ import { type Problem, Reason } from '@touchstone/contracts';
 import { GetEchoRequestSchema } from '@touchstone/contracts/gen/touchstone/echo/v1/echo_pb';
 import { describe, expect, it, vi } from 'vitest';
 import { echoKind } from './fixture/counting.ts';
-import { countingSuite, gate, idle } from './fixture/counting-suite.ts';
+import { countingSuite, gate, idle, patience } from './fixture/counting-suite.ts';
 import { serviceOf } from './index.ts';
 
 const { counted, finished, rows, start, tenant } = countingSuite();
@@ -101,7 +101,7 @@ describe('follow', () => {
     });
     const id = await service.count(tenant(), 1);
     const { getOperation, options } = await service.client(tenant());
-    await vi.waitFor(async () => expect((await getOperation({ id }, options)).progress).toMatchObject({ done: 0.5 }));
+    await vi.waitFor(async () => expect((await getOperation({ id }, options)).progress).toMatchObject({ done: 0.5 }), patience);
     going.open();
     await finished(service, id);
   });

@@ -222,19 +222,19 @@ describe('rhythm', () => {
     const statements = countStatements(journal);
     await journal.app.listen();
     for (let second = 0; second < 60; second += 1) {
-      await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
+      await vi.waitFor(() => expect(clock.waiting).toBe(1), { timeout: 20_000, interval: 1 });
       clock.advance(1_000);
     }
-    await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
+    await vi.waitFor(() => expect(clock.waiting).toBe(1), { timeout: 20_000, interval: 1 });
     expect(statements.mock.calls.length).toBe(61);
   });
 
   it('a commit wakes the relay: no time passes', async () => {
     const journal = await open();
     await journal.app.listen();
-    await vi.waitFor(() => expect(clock.waiting).toBe(1), { interval: 1 });
+    await vi.waitFor(() => expect(clock.waiting).toBe(1), { timeout: 20_000, interval: 1 });
     await journal.write(tenant, 'a', 1);
-    await vi.waitFor(async () => expect(await effects(owner, tenant, 'a')).toEqual([1]));
+    await vi.waitFor(async () => expect(await effects(owner, tenant, 'a')).toEqual([1]), 20_000);
   });
 
   it('a batch that outlasts the lease renews it', async () => {
@@ -247,7 +247,7 @@ describe('rhythm', () => {
         await vi.waitFor(async () => {
           const { rows } = await owner.query(`select min(expires_at) > now() + interval '1 s' as renewed from retrieval.relay_lease`);
           expect(rows[0].renewed).toBe(true);
-        });
+        }, 20_000);
         return { taken: events, waiting: new Map() };
       },
     };

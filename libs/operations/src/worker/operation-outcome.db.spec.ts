@@ -1,7 +1,7 @@
 import { Problem, Reason } from '@touchstone/contracts';
 import pg from 'pg';
 import { describe, expect, it, vi } from 'vitest';
-import { aborted, countingSuite, gate, idle } from '../fixture/counting-suite.ts';
+import { aborted, countingSuite, gate, idle, patience } from '../fixture/counting-suite.ts';
 
 const { counted, finished, rows, start, tenant, urls } = countingSuite();
 const problem = (reason: Reason) => expect.objectContaining({ reason });
@@ -42,7 +42,7 @@ describe('cancel', () => {
     const id = await service.count(tenant(), 1);
     const { cancelOperation, getOperation, options } = await service.client(tenant());
     await failed.opened;
-    await vi.waitFor(async () => expect(await getOperation({ id }, options)).toMatchObject({ state: 'queued' }));
+    await vi.waitFor(async () => expect(await getOperation({ id }, options)).toMatchObject({ state: 'queued' }), patience);
     expect(await cancelOperation({ id }, options)).toMatchObject({ state: 'cancelled' });
   });
 
@@ -214,7 +214,7 @@ describe('retry', () => {
     await owner.query('select 1 from retrieval.operation for no key update');
     const retries = Promise.allSettled([retryOperation({ id }, options), retryOperation({ id }, options)]);
     const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    await vi.waitFor(async () => expect(await rows(waiting)).toHaveLength(2)); // Both have begun.
+    await vi.waitFor(async () => expect(await rows(waiting)).toHaveLength(2), patience); // Both have begun.
     await owner.query('commit');
     await owner.end();
     const outcomes = await retries;
