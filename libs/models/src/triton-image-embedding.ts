@@ -5,25 +5,27 @@ import { versionOf, type ModelEntry } from './manifest.ts';
 import type { PictureProcesses } from './picture-processes.ts';
 import { callModel, unitRows } from './triton-call.ts';
 
-const model = 'embed-image';
 const side = 224;
 /** ImageNet's mean and standard deviation for red, green, blue, as DINOv2 was trained with. */
 const mean = [0.485, 0.456, 0.406];
 const deviation = [0.229, 0.224, 0.225];
 
-/** Pictures by the logical model `embed-image`: normalised pixels out, one vector a picture back. */
+/** Pictures by a logical model of pictures: normalised pixels out, one vector a picture back. */
 export class TritonImageEmbedding implements EmbeddingModel<Uint8Array> {
   readonly version: string;
   readonly dimension: number;
+  readonly prefixes: readonly number[];
   private readonly batchSize: number;
 
   constructor(
     private readonly triton: TritonClient,
+    readonly name: string,
     entry: ModelEntry,
     private readonly pictures: PictureProcesses,
   ) {
     this.version = versionOf(entry);
     this.dimension = entry.dimension;
+    this.prefixes = entry.prefixes;
     this.batchSize = entry.batch;
   }
 
@@ -35,7 +37,7 @@ export class TritonImageEmbedding implements EmbeddingModel<Uint8Array> {
     const vectors: Promise<Float32Array[]>[] = [];
     for (let start = 0; start < prepared.length; start += this.batchSize) {
       const pixels = pixelTensor(prepared.slice(start, start + this.batchSize));
-      const call = callModel(this.triton, model, { pixel_values: pixels }, { outputs: ['vector'], signal });
+      const call = callModel(this.triton, this.name, { pixel_values: pixels }, { outputs: ['vector'], signal });
       vectors.push(call.then(({ vector }) => unitRows(vector, this.dimension)));
     }
     return (await Promise.all(vectors)).flat();

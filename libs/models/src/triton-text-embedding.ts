@@ -8,26 +8,29 @@ import { textBatches, type BatchLimits, type TextBatch } from './text-batches.ts
 import { TextTokenizer } from './tokenizer.ts';
 import { callModel, unitRows } from './triton-call.ts';
 
-const model = 'embed-text';
-
-/** Texts by the logical model `embed-text`: tokens out, pooled vectors back. */
+/** Texts by a logical model of texts: tokens out, pooled vectors back. */
 export class TritonTextEmbedding implements TextEmbeddingModel {
   readonly version: string;
   readonly dimension: number;
+  readonly prefixes: readonly number[];
   private readonly limits: BatchLimits;
   private readonly tokenizerFile: string;
+  private readonly hasSpecialTokens: boolean;
   private tokenizer: Promise<TextTokenizer> | undefined;
 
   constructor(
     private readonly triton: TritonClient,
+    readonly name: string,
     entry: ModelEntry,
     repository: string,
   ) {
     this.version = versionOf(entry);
     this.dimension = entry.dimension;
+    this.prefixes = entry.prefixes;
+    this.hasSpecialTokens = entry.hasSpecialTokens;
     const { batch: rows, maximumTokens = 512, tokensABatch: tokens = rows * maximumTokens } = entry;
     this.limits = { rows, tokens, maximumTokens };
-    this.tokenizerFile = join(repository, model, 'tokenizer.json');
+    this.tokenizerFile = join(repository, name, 'tokenizer.json');
   }
 
   async embed(inputs: readonly string[], { signal }: { signal?: AbortSignal } = {}): Promise<Float32Array[]> {
@@ -38,7 +41,7 @@ export class TritonTextEmbedding implements TextEmbeddingModel {
 
     const vectors = new Array<Float32Array>(inputs.length);
     const embedBatch = async (batch: TextBatch) => {
-      const outputs = await callModel(this.triton, model, tokenTensors(batch, ids), { outputs: ['vector'], signal });
+      const outputs = await callModel(this.triton, this.name, tokenTensors(batch, ids), { outputs: ['vector'], signal });
       unitRows(outputs.vector, this.dimension).forEach((vector, row) => (vectors[batch.rows[row]] = vector));
     };
     await Promise.all(textBatches(lengths, this.limits).map(embedBatch));
@@ -52,9 +55,9 @@ export class TritonTextEmbedding implements TextEmbeddingModel {
 
   /** Opened at the first call, since weights may come later; a failure is not kept. */
   private openTokenizer(): Promise<TextTokenizer> {
-    this.tokenizer ??= TextTokenizer.open(this.tokenizerFile, this.limits.maximumTokens).catch((cause: Error) => {
+    this.tokenizer ??= TextTokenizer.open(this.tokenizerFile, this.limits.maximumTokens, this.hasSpecialTokens).catch((cause: Error) => {
       this.tokenizer = undefined;
-      throw new ModelNotReady(model, `its tokenizer cannot be read (${cause.message}); run: touchstone models pull`, 5, { cause });
+      throw new ModelNotReady(this.name, `its tokenizer cannot be read (${cause.message}); run: touchstone models pull ${this.name}`, 5, { cause });
     });
     return this.tokenizer;
   }

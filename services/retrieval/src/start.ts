@@ -42,6 +42,6 @@ export async function start({ models, blobs, fetchHosts, scanWorkers, ...surroun
 
   async function modelsHealth(): Promise<Health[]> {
     const readiness = await models.ready();
-    return readiness.map(({ name, isReady, reason }) => ({ part: `model ${name}`, isReady, ...(reason ? { detail: reason } : {}) }));
+    return readiness.filter(({ isOptional }) => !isOptional).map(({ name, isReady, reason }) => ({ part: `model ${name}`, isReady, ...(reason ? { detail: reason } : {}) }));
   }
 }

@@ -8,11 +8,12 @@ const run = promisify(execFile);
 
 /** The weights, byte for byte, and what is needed to bring those that are missing. */
 export async function checkModels({ modelsDir, modelsUrl }: Configuration): Promise<Finding[]> {
-  const statuses = await modelStatus({ modelsFolder: modelsDir });
-  const findings = statuses.map(({ name, state }) => ({
+  const all = await modelStatus({ modelsFolder: modelsDir });
+  const statuses = all.filter(({ isOptional, state }) => !isOptional || state !== 'missing');
+  const findings = statuses.map(({ name, state, isOptional }) => ({
     part: `model ${name}`,
     seen: state === 'ready' ? 'its files are right' : `its files are ${state} in ${modelsDir}`,
-    ...(state === 'ready' ? {} : { remedy: 'run: touchstone models pull (a corrupt file is brought anew)' }),
+    ...(state === 'ready' ? {} : { remedy: `run: touchstone models pull${isOptional ? ` ${name}` : ''} (a corrupt file is brought anew)` }),
   }));
   if (statuses.every(({ state }) => state === 'ready')) return findings;
   return [...findings, ...(modelsUrl ? [] : [await checkPip()])];

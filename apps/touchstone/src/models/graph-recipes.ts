@@ -1,4 +1,19 @@
-import type { GraphEdit, OnnxNode } from './onnx-graph.ts';
+import { editGraph, emptyModel, type GraphEdit, type OnnxConstant, type OnnxNode } from './onnx-graph.ts';
+import { readTensor } from './safetensors.ts';
+
+/** The mean of token vectors FP32 [n, tokens, d] that `attention_mask` keeps, as `vector`. */
+const maskedMean = (tokens: string): OnnxNode[] => [
+  { type: 'Cast', inputs: ['attention_mask'], output: 'touchstone_mask', attributes: { to: 1 } },
+  { type: 'Unsqueeze', inputs: ['touchstone_mask', 'touchstone_last_axis'], output: 'touchstone_mask_column' },
+  { type: 'Mul', inputs: [tokens, 'touchstone_mask_column'], output: 'touchstone_masked' },
+  { type: 'ReduceSum', inputs: ['touchstone_masked', 'touchstone_token_axis'], output: 'touchstone_sum', attributes: { keepdims: 0 } },
+  { type: 'ReduceSum', inputs: ['touchstone_mask', 'touchstone_token_axis'], output: 'touchstone_count', attributes: { keepdims: 1 } },
+  { type: 'Div', inputs: ['touchstone_sum', 'touchstone_count'], output: 'vector' },
+];
+const maskedMeanConstants: OnnxConstant[] = [
+  { name: 'touchstone_last_axis', type: 'INT64', dims: [1], data: BigInt64Array.of(-1n) },
+  { name: 'touchstone_token_axis', type: 'INT64', dims: [1], data: BigInt64Array.of(1n) },
+];
 
 /**
  * Mean of the token vectors that the mask keeps, so that [n, 384] leaves the server instead of [n, tokens, 384]: the
@@ -7,28 +22,20 @@ import type { GraphEdit, OnnxNode } from './onnx-graph.ts';
 const meanPooling: GraphEdit = {
   removed: ['token_type_ids', 'last_hidden_state'],
   before: [{ type: 'Sub', inputs: ['input_ids', 'input_ids'], output: 'token_type_ids' }],
-  constants: [
-    { name: 'touchstone_last_axis', type: 'INT64', dims: [1], data: BigInt64Array.of(-1n) },
-    { name: 'touchstone_token_axis', type: 'INT64', dims: [1], data: BigInt64Array.of(1n) },
-  ],
-  after: [
-    { type: 'Cast', inputs: ['attention_mask'], output: 'touchstone_mask', attributes: { to: 1 } },
-    { type: 'Unsqueeze', inputs: ['touchstone_mask', 'touchstone_last_axis'], output: 'touchstone_mask_column' },
-    { type: 'Mul', inputs: ['last_hidden_state', 'touchstone_mask_column'], output: 'touchstone_masked' },
-    { type: 'ReduceSum', inputs: ['touchstone_masked', 'touchstone_token_axis'], output: 'touchstone_sum', attributes: { keepdims: 0 } },
-    { type: 'ReduceSum', inputs: ['touchstone_mask', 'touchstone_token_axis'], output: 'touchstone_count', attributes: { keepdims: 1 } },
-    { type: 'Div', inputs: ['touchstone_sum', 'touchstone_count'], output: 'vector' },
-  ],
+  constants: maskedMeanConstants,
+  after: maskedMean('last_hidden_state'),
   outputs: [{ name: 'vector', type: 'FLOAT', shape: ['batch', 384] }],
 };
 
-const layer = '/backbone/encoder/layer.8/Add_1_output_0';
-
 /**
- * Mean of the patch tokens of the ninth of twelve layers, each normalised. These weights were trained on for saliency,
- * and the last layers forgot what a picture shows: model-repository/CONTRACT.md has the measurement of every layer.
+ * Mean of the patch tokens of one of twelve layers, each normalised. These weights were trained on for saliency, and the
+ * last layers forgot what a picture shows: model-repository/CONTRACT.md has the measurement of every layer.
+ *
+ * @param layer from 1.
  */
-const patchMean: GraphEdit = {
+const patchMean = (layer: number): GraphEdit => patchMeanOf(`/backbone/encoder/layer.${layer - 1}/Add_1_output_0`);
+
+const patchMeanOf = (layer: string): GraphEdit => ({
   removed: ['input_image', 'output_importance'],
   inputs: [{ name: 'pixel_values', type: 'FLOAT', shape: ['batch', 3, 224, 224] }],
   before: [identity('pixel_values', 'input_image')],
@@ -54,10 +61,37 @@ const patchMean: GraphEdit = {
     { type: 'ReduceMean', inputs: ['touchstone_patches'], output: 'vector', attributes: { axes: [1], keepdims: 0 } },
   ],
   outputs: [{ name: 'vector', type: 'FLOAT', shape: ['batch', 384] }],
-};
+});
 
-/** What the manifest's `edit.recipe` names. */
-export const graphRecipes = { 'mean-pooling': meanPooling, 'patch-mean': patchMean } as const satisfies Record<string, GraphEdit>;
+/**
+ * Token vectors that need no context, and their mean: WordLlama, a safetensors file with one table [tokens, d] of FLOAT16,
+ * becomes a graph that takes what every text model takes.
+ */
+function tokenAverage(safetensors: Uint8Array): Uint8Array {
+  const { dtype, shape, bytes } = readTensor(safetensors, 'embedding.weight');
+  if (dtype !== 'F16' || shape.length !== 2) throw new Error(`embedding.weight is ${dtype} [${shape}], expected F16 [tokens, dimension]`);
+  return editGraph(emptyModel(), {
+    removed: [],
+    inputs: ['input_ids', 'attention_mask'].map((name) => ({ name, type: 'INT64', shape: ['batch', 'tokens'] })),
+    constants: [{ name: 'touchstone_table', type: 'FLOAT16', dims: shape, data: bytes }, ...maskedMeanConstants],
+    after: [
+      { type: 'Gather', inputs: ['touchstone_table', 'input_ids'], output: 'touchstone_halves' },
+      { type: 'Cast', inputs: ['touchstone_halves'], output: 'touchstone_tokens', attributes: { to: 1 } },
+      ...maskedMean('touchstone_tokens'),
+    ],
+    outputs: [{ name: 'vector', type: 'FLOAT', shape: ['batch', shape[1]] }],
+  });
+}
+
+const edited = (edit: GraphEdit) => (model: Uint8Array) => editGraph(model, edit);
+
+/** What the manifest's `edit.recipe` names: bytes of a source → bytes of the graph that runs. */
+export const graphRecipes = {
+  'mean-pooling': edited(meanPooling),
+  'patch-mean': edited(patchMean(9)),
+  'patch-mean-layer-8': edited(patchMean(8)),
+  'token-average': tokenAverage,
+} as const satisfies Record<string, (source: Uint8Array) => Uint8Array>;
 
 function identity(input: string, output: string): OnnxNode {
   return { type: 'Identity', inputs: [input], output };

@@ -1,8 +1,9 @@
-import { readManifest, type Overlay, type WeightFile } from '@touchstone/models';
+import { type ModelEntry, readManifest, type Overlay, type WeightFile } from '@touchstone/models';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { pull, type PullProgress } from './pull.ts';
-import { verifyModels, type ModelStatus } from './weight-files.ts';
+import { modelFolder, verifyModels, type ModelStatus } from './weight-files.ts';
 
 export { PullFailed, type PullProgress } from './pull.ts';
 export type { FileState, ModelStatus } from './weight-files.ts';
@@ -17,7 +18,7 @@ export interface ModelsFolderOptions {
 }
 
 export interface PullOptions extends ModelsFolderOptions {
-  /** Only these; all of the overlay when absent. */
+  /** Only these; when absent those of new collections, and optional ones that were pulled before. */
   models?: readonly string[];
   /** Folder that holds the manifest's `file` sources, for machines without a network. */
   filesFolder?: string;
@@ -29,6 +30,7 @@ export interface PullOptions extends ModelsFolderOptions {
 
 /** One line of `touchstone models list`. */
 export interface ListedModel extends ModelStatus {
+  input: 'text' | 'image';
   dimension: number;
   weightFiles: readonly WeightFile[];
 }
@@ -42,7 +44,12 @@ export const repositoryFolder = (modelsFolder: string, overlay = 'laptop'): stri
  * @throws PullFailed when no source of a file gives it: its message says what each said and what to do.
  */
 export async function pullModels({ modelsFolder, overlay = 'laptop', manifest, models, python = 'python3', ...rest }: PullOptions): Promise<void> {
-  await pull({ modelsFolder, overlay, models: chosen(readManifest(overlay, manifest), models), python, ...rest });
+  const known = readManifest(overlay, manifest);
+  await pull({ modelsFolder, overlay, models: chosen(known, models ?? Object.keys(known).filter((name) => isExpected(name, known[name]))), python, ...rest });
+
+  function isExpected(name: string, { isOptional }: ModelEntry): boolean {
+    return !isOptional || existsSync(modelFolder(modelsFolder, overlay, name));
+  }
 }
 
 /** Says of each model whether it is ready, missing, corrupt or being pulled. Reads every byte. */
@@ -54,11 +61,10 @@ export async function modelStatus({ modelsFolder, overlay = 'laptop', manifest }
 export async function listModels({ modelsFolder, overlay = 'laptop', manifest }: ModelsFolderOptions): Promise<ListedModel[]> {
   const models = readManifest(overlay, manifest);
   const statuses = await verifyModels(modelsFolder, overlay, models);
-  return statuses.map((status) => ({ ...status, dimension: models[status.name].dimension, weightFiles: models[status.name].files }));
+  return statuses.map((status) => ({ ...status, input: models[status.name].input, dimension: models[status.name].dimension, weightFiles: models[status.name].files }));
 }
 
-function chosen(models: Overlay, names: readonly string[] | undefined): Overlay {
-  if (names === undefined) return models;
+function chosen(models: Overlay, names: readonly string[]): Overlay {
   const unknown = names.filter((name) => !(name in models));
   if (unknown.length > 0) throw new Error(`unknown model ${unknown.join(', ')}; the overlay has ${Object.keys(models).join(', ')}`);
   return Object.fromEntries(names.map((name) => [name, models[name]]));

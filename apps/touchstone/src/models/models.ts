@@ -4,21 +4,23 @@ import { UsageError } from '../usage-error.ts';
 import { listModels, modelStatus, pullModels, type ModelsFolderOptions, type PullOptions } from './index.ts';
 
 const usage = `expected one of
-  models list               models with their files, licences and state
-  models pull [--files DIR] bring what is missing; --files: a folder with the files, for machines without a network
+  models list               models with their versions, files, licences and state
+  models pull [NAME…]       bring what is missing of the models of new collections, or of those that are named
+                            --files DIR: a folder with the files, for machines without a network
   models verify             compare every byte with the manifest
   --overlay NAME            of model-repository/manifest.json, for another server than the laptop's (default: laptop)`;
 
 /** `models list|pull|verify`. */
 export async function models([action, ...words]: readonly string[]): Promise<number> {
   const options = { overlay: { type: 'string' }, files: { type: 'string' } } as const;
-  const { overlay, files: filesFolder } = parseArgs({ args: [...words], options }).values;
+  const { values, positionals: names } = parseArgs({ args: [...words], options, allowPositionals: action === 'pull' });
+  const { overlay, files: filesFolder } = values;
   const where = { modelsFolder: readConfiguration().modelsDir, overlay };
   switch (action) {
     case 'list':
       return list(where);
     case 'pull':
-      return pull({ ...where, filesFolder });
+      return pull({ ...where, filesFolder, models: names.length > 0 ? names : undefined });
     case 'verify':
       return verify(where);
     default:
@@ -27,8 +29,8 @@ export async function models([action, ...words]: readonly string[]): Promise<num
 }
 
 async function list(where: ModelsFolderOptions): Promise<number> {
-  for (const { name, state, dimension, weightFiles } of await listModels(where)) {
-    process.stdout.write(`${name}  ${state}  ${dimension} dimensions\n`);
+  for (const { name, version, isOptional, state, dimension, weightFiles } of await listModels(where)) {
+    process.stdout.write(`${name}  ${version}  ${state}${isOptional ? '  optional' : ''}  ${dimension} dimensions\n`);
     for (const { path, bytes, licence } of weightFiles) process.stdout.write(`  ${path}  ${(bytes / 1e6).toFixed(1)} MB  ${licence}\n`);
   }
   return 0;
@@ -44,12 +46,12 @@ async function pull(from: PullOptions): Promise<number> {
       shown = line;
     },
   });
-  process.stdout.write('All models are there.\n');
+  process.stdout.write(from.models ? `${from.models.join(', ')}: there.\n` : 'All models of new collections are there.\n');
   return 0;
 }
 
 async function verify(where: ModelsFolderOptions): Promise<number> {
   const statuses = await modelStatus(where);
-  for (const status of statuses) process.stdout.write(`${status.name}  ${status.state}\n`);
-  return statuses.every(({ state }) => state === 'ready') ? 0 : 1;
+  for (const { name, state, isOptional } of statuses) process.stdout.write(`${name}  ${state}${isOptional ? '  optional' : ''}\n`);
+  return statuses.every(({ state, isOptional }) => state === 'ready' || (isOptional && state === 'missing')) ? 0 : 1;
 }

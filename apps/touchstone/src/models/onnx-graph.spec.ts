@@ -1,15 +1,7 @@
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { expect, it } from 'vitest';
 
-import { editGraph, type GraphEdit } from './onnx-graph.ts';
-
-/** ir_version 8 and opset 17 around an empty graph: a model that an edit fills. */
-function emptyModel(): Uint8Array {
-  const writer = new BinaryWriter().tag(1, WireType.Varint).int64(8);
-  writer.tag(7, WireType.LengthDelimited).fork().tag(2, WireType.LengthDelimited).string('graph').join();
-  return writer.tag(8, WireType.LengthDelimited).fork().tag(2, WireType.Varint).int64(17).join().finish();
-}
+import { editGraph, emptyModel, type GraphEdit } from './onnx-graph.ts';
 
 const value = (name: string) => ({ name, type: 'FLOAT' as const, shape: ['batch', 2] });
 const constant = (name: string, ...values: number[]) => ({ name, type: 'FLOAT' as const, dims: [values.length], data: Float32Array.from(values) });

@@ -18,9 +18,10 @@ export interface OnnxValue {
 /** A constant of the graph. */
 export interface OnnxConstant {
   name: string;
-  type: 'FLOAT' | 'INT64';
+  type: 'FLOAT' | 'FLOAT16' | 'INT64';
   dims: readonly number[];
-  data: Float32Array | BigInt64Array;
+  /** FLOAT16 as bytes, little endian. */
+  data: Float32Array | BigInt64Array | Uint8Array;
 }
 
 /** What becomes of a graph. */
@@ -36,10 +37,17 @@ export interface GraphEdit {
   after: readonly OnnxNode[];
 }
 
-const elementTypes = { FLOAT: 1, INT64: 7 } as const;
+const elementTypes = { FLOAT: 1, INT64: 7, FLOAT16: 10 } as const;
 /** Field numbers of onnx.proto. */
 const modelField = { graph: 7 };
 const graphField = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13 };
+
+/** ir_version 8 and opset 17 around an empty graph: a model that an edit fills. */
+export function emptyModel(): Uint8Array {
+  const writer = new BinaryWriter().tag(1, WireType.Varint).int64(8);
+  writer.tag(modelField.graph, WireType.LengthDelimited).fork().tag(2, WireType.LengthDelimited).string('graph').join();
+  return writer.tag(8, WireType.LengthDelimited).fork().tag(2, WireType.Varint).int64(17).join().finish();
+}
 
 /**
  * Rewires an ONNX model without reading its weights: the graph's fields are walked and copied as bytes, new ones are

@@ -35,7 +35,7 @@ afterEach(async () => {
 async function manifestOf(sources: object[], digest = sha256(right)): Promise<string> {
   const file = { path: 'tokenizer.json', sha256: digest, bytes: right.length, licence: 'MIT', sources };
   const manifest = join(folder, 'manifest.json');
-  await writeFile(manifest, JSON.stringify({ laptop: { 'embed-text': { weights: 'w', dimension: 2, batch: 1, files: [file] } } }));
+  await writeFile(manifest, JSON.stringify({ laptop: { 'embed-text': { weights: 'w', input: 'text', dimension: 2, batch: 1, files: [file] } } }));
   return manifest;
 }
 

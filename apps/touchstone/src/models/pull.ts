@@ -4,7 +4,6 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { graphRecipes } from './graph-recipes.ts';
-import { editGraph } from './onnx-graph.ts';
 import { lockPull } from './pull-lock.ts';
 import { modelFolder, sha256Of, verifyFile } from './weight-files.ts';
 import { describeSource, fetchSource } from './weight-sources.ts';
@@ -118,7 +117,7 @@ async function place(raw: string, { edit, sha256 }: WeightFile, target: string):
   await mkdir(dirname(target), { recursive: true });
   try {
     if (edit === undefined) await copyFile(raw, whole);
-    else await writeFile(whole, editGraph(await readFile(raw), graphRecipes[edit.recipe]));
+    else await writeFile(whole, graphRecipes[edit.recipe](await readFile(raw)));
     const digest = await sha256Of(whole);
     if (digest !== sha256) throw new Error(`${target}: after the edit ${edit?.recipe} its sha256 is ${digest}, expected ${sha256}`);
     await flush(whole);

@@ -12,6 +12,8 @@ export type FileState = { file: string; state: 'ready' } | { file: string; state
 export interface ModelStatus {
   name: string;
   version: string;
+  /** Nobody waits for it. */
+  isOptional: boolean;
   state: 'ready' | 'missing' | 'corrupt' | 'pulling';
   /** What is wrong or under way, in words; absent when ready. */
   detail?: string;
@@ -50,10 +52,10 @@ export async function verifyFile(folder: string, { path, sha256, bytes }: Weight
 }
 
 function summary(name: string, entry: ModelEntry, files: FileState[], progress: PullInProgress | undefined): ModelStatus {
-  const version = versionOf(entry);
+  const model = { name, version: versionOf(entry), isOptional: entry.isOptional };
   const wrong = files.flatMap((file) => (file.state === 'ready' ? [] : [file]));
-  if (wrong.length === 0) return { name, version, state: 'ready', files };
-  if (progress !== undefined) return { name, version, state: 'pulling', detail: progress.step, progress, files };
+  if (wrong.length === 0) return { ...model, state: 'ready', files };
+  if (progress !== undefined) return { ...model, state: 'pulling', detail: progress.step, progress, files };
   const { state, detail } = wrong.find((file) => file.state === 'corrupt') ?? wrong[0];
-  return { name, version, state, detail: `${detail}; run: touchstone models pull`, files };
+  return { ...model, state, detail: `${detail}; run: touchstone models pull${entry.isOptional ? ` ${name}` : ''}`, files };
 }

@@ -18,10 +18,10 @@ export const embeddingsPaths: PathsByHand = (problems) => ({
             schema: {
               type: 'object',
               properties: {
-                model: { type: 'string', minLength: 1, maxLength: 200, description: '`embed-text`, or the version of the model behind it.' },
+                model: { type: 'string', minLength: 1, maxLength: 200, description: '`embed-text`, or another model of texts that was pulled (`touchstone models list`), by name or version.' },
                 input: { description: 'One text or several.', oneOf: [text, { type: 'array', items: text, minItems: 1, maxItems: 256 }] },
                 encoding_format: { type: 'string', enum: ['float', 'base64'], description: '`base64` are little-endian 32-bit floats.' },
-                dimensions: { type: 'integer', minimum: 1, description: 'Refused (422) unless it is the model’s own.' },
+                dimensions: { type: 'integer', minimum: 1, description: 'Refused (422) unless it is the model’s own or one that it was trained to be cut to.' },
                 user: { type: 'string', description: 'Taken and not used.' },
               },
               required: ['model', 'input'],

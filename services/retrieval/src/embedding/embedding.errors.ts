@@ -7,10 +7,10 @@ export const unknownModel = (name: string, known: readonly string[]) =>
     violations: [{ pointer: '/model', detail: `expected ${known.join(' or ')}` }],
   });
 
-/** A vector cannot be cut: the model was not trained for it. */
-export const otherDimension = (asked: number, dimension: number) =>
+/** A vector is cut only where the model was trained for it. */
+export const otherDimension = (asked: number, lengths: readonly number[]) =>
   new Problem({
     reason: Reason.WRONG_DIMENSION,
-    detail: `The model's vectors have ${dimension} dimensions.`,
-    violations: [{ pointer: '/dimension', detail: `expected ${dimension}, got ${asked}` }],
+    detail: `The model's vectors have ${lengths.join(' or ')} dimensions.`,
+    violations: [{ pointer: '/dimension', detail: `expected ${lengths.join(' or ')}, got ${asked}` }],
   });

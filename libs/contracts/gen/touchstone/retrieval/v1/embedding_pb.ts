@@ -28,14 +28,14 @@ export type EmbedTextsRequest = Message<"touchstone.retrieval.v1.EmbedTextsReque
   texts: string[];
 
   /**
-   * `embed-text`, or the version of the model behind it.
+   * `embed-text` or another model of texts, by name or version.
    *
    * @generated from field: string model = 2;
    */
   model: string;
 
   /**
-   * The dimension that is expected; any when absent.
+   * The model's own when absent; a shorter one only where the model was trained to be cut.
    *
    * @generated from field: optional int32 dimension = 3;
    */
