@@ -1,5 +1,6 @@
 import { BestItems } from './best-items.ts';
 import { type Entry, Generation } from './generation.ts';
+import { CollectionPairs } from './collection-pairs.ts';
 import { kindSet, kindsOf } from './kind-set.ts';
 import { quantiseQuery } from './quantisation.ts';
 import type { Kept } from './scan-job.ts';
@@ -130,6 +131,12 @@ export class CollectionIndex implements VectorIndex {
       generation.release();
       this.#searches.delete(written);
     }
+  }
+
+  /** All pairs of similar parts of one kind in a space, as they are now: a search that its owner goes through and closes. */
+  pairs(space: string, kind: Kind, threshold: number): CollectionPairs {
+    this.#assertOpen();
+    return new CollectionPairs(this.scanner, this.#generation, this.#rows(this.#generation, space), kind, threshold);
   }
 
   /** Gives the memory back to the scanner, as soon as the searches in flight have ended. */

@@ -16,14 +16,15 @@ import { SpaceRows } from './space-rows.ts';
 
 const wasm = await readFile(new URL('../../kernel/scan.wasm', import.meta.url));
 
-it('is what `npm run wasm` makes of scan.ts', async () => {
+it.each(['scan', 'pairs'])('is what `npm run wasm` makes of %s.ts', async (name) => {
   const folder = await mkdtemp(join(tmpdir(), 'scan-'));
   try {
     const require = createRequire(import.meta.url);
     const file = (name: string) => fileURLToPath(new URL(`../../kernel/${name}`, import.meta.url));
     const asc = join(require.resolve('assemblyscript/package.json'), '../bin/asc.js');
-    await promisify(execFile)(process.execPath, [asc, file('scan.ts'), '--config', file('asconfig.json'), '--outFile', join(folder, 'scan.wasm')]);
-    expect(Buffer.compare(await readFile(join(folder, 'scan.wasm')), wasm), 'run `npm run wasm -w services/retrieval` and commit scan.wasm').toBe(0);
+    await promisify(execFile)(process.execPath, [asc, file(`${name}.ts`), '--config', file('asconfig.json'), '--outFile', join(folder, 'made.wasm')]);
+    const committed = await readFile(file(`${name}.wasm`));
+    expect(Buffer.compare(await readFile(join(folder, 'made.wasm')), committed), 'run `npm run wasm -w services/retrieval` and commit what it makes').toBe(0);
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -28,13 +28,13 @@ export class ScanThread {
   /** @param died called once, when the thread ends without having been closed. */
   constructor(
     private readonly arena: Arena,
-    module: WebAssembly.Module,
+    modules: readonly WebAssembly.Module[],
     died: (thread: ScanThread) => void,
   ) {
     this.#mailbox = arena.allocate(mailboxBytes);
     Atomics.store(arena.int32, this.#mailbox >> 2, 0);
     this.#worker = new Worker(new URL(`./scan-worker${extname(import.meta.url)}`, import.meta.url), {
-      workerData: { module, memory: arena.memory, mailbox: this.#mailbox },
+      workerData: { modules, memory: arena.memory, mailbox: this.#mailbox },
     });
     let failure: Error | undefined;
     this.#worker.on('error', (cause) => (failure = cause as Error));
@@ -56,7 +56,7 @@ export class ScanThread {
     return this.#sent.length + this.#unsent.length;
   }
 
-  /** Scans the job at this address. */
+  /** Does the job: an address, with the number of its kernel in the low bits. */
   run(job: number): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure) return reject(this.#failure);

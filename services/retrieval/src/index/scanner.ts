@@ -9,20 +9,20 @@ const sliceBytes = 6 << 20;
 /** The scanning threads with the memory they share. One for a process, shared by all its collections. */
 export class Scanner {
   readonly arena = new Arena();
-  readonly #module: WebAssembly.Module;
+  readonly #modules: readonly WebAssembly.Module[];
   readonly #threads: ScanThread[] = [];
   #isClosed = false;
 
-  private constructor(module: WebAssembly.Module) {
-    this.#module = module;
+  private constructor(modules: readonly WebAssembly.Module[]) {
+    this.#modules = modules;
   }
 
   /** Starts `workers` threads (at least 1). They keep the process alive only while they scan. */
   static async start({ workers }: { workers: number }): Promise<Scanner> {
     if (!Number.isInteger(workers) || workers < 1) throw new RangeError(`workers: expected an integer of at least 1, got ${workers}`);
     // The same path from src/index and from dist/index.
-    const kernel = new URL('../../kernel/scan.wasm', import.meta.url);
-    const scanner = new Scanner(await WebAssembly.compile(await readFile(kernel)));
+    const compiled = async (name: string) => WebAssembly.compile(await readFile(new URL(`../../kernel/${name}.wasm`, import.meta.url)));
+    const scanner = new Scanner(await Promise.all(['scan', 'pairs'].map(compiled)));
     for (let count = 0; count < workers; count++) scanner.#add();
     try {
       await Promise.all(scanner.#threads.map((thread) => thread.ready));
@@ -39,9 +39,7 @@ export class Scanner {
 
   /** Scans in one slice for each thread, or in one slice when that is quick. Fails when a thread of it dies. */
   async scan(scan: Scan): Promise<Kept> {
-    if (this.#isClosed) throw new Error('The scanner is closed.');
-    if (this.#threads.length === 0) throw new Error('No scanning thread of the vector index could be started again; see the log.');
-    const threads = [...this.#threads].sort((a, b) => a.load - b.load);
+    const threads = this.#byLoad();
     const slices = Math.min(threads.length, Math.max(1, Math.ceil((scan.count * scan.width) / sliceBytes)));
     const jobs = new ScanJobs(this.arena, scan, slices);
     // The memory is free only when no thread writes to it any more, so wait for all, also when one fails.
@@ -55,6 +53,17 @@ export class Scanner {
     }
   }
 
+  /** Does one job of a kernel (`kernel` in scan-worker.ts) on the thread with the least to do. Fails when that thread dies. */
+  run(job: number, kernel: number): Promise<void> {
+    return this.#byLoad()[0].run(job | kernel);
+  }
+
+  #byLoad(): ScanThread[] {
+    if (this.#isClosed) throw new Error('The scanner is closed.');
+    if (this.#threads.length === 0) throw new Error('No scanning thread of the vector index could be started again; see the log.');
+    return this.#threads.toSorted((a, b) => a.load - b.load);
+  }
+
   /** Ends the threads. Searches in flight fail. */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -63,7 +72,7 @@ export class Scanner {
 
   /** A thread that dies is replaced, unless it never came to work: its successor would die as well. */
   #add(): void {
-    const thread = new ScanThread(this.arena, this.#module, async (dead) => {
+    const thread = new ScanThread(this.arena, this.#modules, async (dead) => {
       const position = this.#threads.indexOf(dead);
       if (position >= 0) this.#threads.splice(position, 1);
       const hadWorked = await dead.ready.then(() => true, () => false);
