@@ -31,13 +31,9 @@ export class CollectionIndex implements VectorIndex {
 
   constructor(
     private readonly scanner: Scanner,
-    private readonly spaces: ReadonlyMap<string, { dimension: number }>,
+    spaces: ReadonlyMap<string, { dimension: number }>,
   ) {
-    for (const [name, { dimension }] of spaces) {
-      if (!Number.isInteger(dimension) || dimension < 1 || dimension > 65_504) {
-        throw new RangeError(`Space ${name}: expected a dimension from 1 to 65504, got ${dimension}.`);
-      }
-    }
+    for (const [name, { dimension }] of spaces) checkDimension(name, dimension);
     this.#generation = Generation.empty(scanner.arena, spaces);
   }
 
@@ -51,6 +47,21 @@ export class CollectionIndex implements VectorIndex {
     const rows = [...this.#generation.spaces.values()];
     const sum = (bytes: (space: SpaceRows) => number) => rows.reduce((total, space) => total + bytes(space), 0);
     return { scannedBytes: sum((space) => space.bytes), rescoringBytes: sum((space) => space.floats.bytes) };
+  }
+
+  /** Adds a space; the items that are there have no part in it. */
+  addSpace(name: string, dimension: number): void {
+    this.#assertOpen();
+    checkDimension(name, dimension);
+    if (this.#generation.spaces.has(name)) throw new RangeError(`Space ${name} is there already.`);
+    this.#generation.addSpace(this.scanner.arena, name, dimension);
+  }
+
+  /** Drops a space with all its rows. Its memory is free once no search reads it; one in flight may end with a RangeError. */
+  dropSpace(name: string): void {
+    this.#assertOpen();
+    this.#rows(this.#generation, name);
+    this.#generation = this.#generation.compacted(this.scanner.arena, name);
   }
 
   has(id: string): boolean {
@@ -183,7 +194,7 @@ export class CollectionIndex implements VectorIndex {
 
   #rows(generation: Generation, space: string): SpaceRows {
     const rows = generation.spaces.get(space);
-    if (!rows) throw new RangeError(`Space ${space} is not known; the collection has ${[...this.spaces.keys()].join(', ') || 'none'}.`);
+    if (!rows) throw new RangeError(`Space ${space} is not known; the collection has ${[...generation.spaces.keys()].join(', ') || 'none'}.`);
     return rows;
   }
 
@@ -205,6 +216,12 @@ export class CollectionIndex implements VectorIndex {
 /** A filter of nothing holds for everything and costs nothing. */
 function filterOf({ filter }: IndexQuery): Filter | undefined {
   return filter && 'all' in filter && filter.all.length === 0 ? undefined : filter;
+}
+
+function checkDimension(space: string, dimension: number): void {
+  if (!Number.isInteger(dimension) || dimension < 1 || dimension > 65_504) {
+    throw new RangeError(`Space ${space}: expected a dimension from 1 to 65504, got ${dimension}.`);
+  }
 }
 
 function* rowsOf({ ordinal }: Entry, rows: SpaceRows): Generator<number> {

@@ -33,7 +33,7 @@ export class Generation {
   #isRetired = false;
 
   private constructor(
-    readonly spaces: ReadonlyMap<string, SpaceRows>,
+    readonly spaces: Map<string, SpaceRows>,
     readonly postings: Postings,
   ) {}
 
@@ -44,6 +44,13 @@ export class Generation {
 
   get isWorthCompacting(): boolean {
     return this.#dead >= minimumDead && this.#dead > deadShare * this.entries.length;
+  }
+
+  /** The items that are there have no row in it. */
+  addSpace(arena: Arena, name: string, dimension: number): void {
+    const rows = new SpaceRows(arena, new FloatVectors(dimension));
+    for (let ordinal = 0; ordinal < this.entries.length; ordinal++) rows.open();
+    this.spaces.set(name, rows);
   }
 
   add({ id, fields, parts }: IndexedItem): Entry {
@@ -65,20 +72,21 @@ export class Generation {
     for (const rows of this.spaces.values()) rows.kill(entry.ordinal);
   }
 
-  /** @returns a generation with the live entries only, which now belong to it; this one is retired. */
-  compacted(arena: Arena): Generation {
+  /** @returns a generation with the live entries only, which now belong to it, and without one space; this one is retired. */
+  compacted(arena: Arena, without?: string): Generation {
     const ordinals = new Int32Array(this.entries.length).fill(-1);
     this.entries.filter(({ isLive }) => isLive).forEach(({ ordinal }, index) => (ordinals[ordinal] = index));
-    const spaces = [...this.spaces].map(([name, { floats }]) => {
-      const kept = floats.isSparse ? new FloatVectors(floats.dimension) : floats;
-      return [name, new SpaceRows(arena, kept)] as const;
+    const kept = [...this.spaces].filter(([name]) => name !== without);
+    const spaces = kept.map(([name, { floats }]) => {
+      const store = floats.isSparse ? new FloatVectors(floats.dimension) : floats;
+      return [name, new SpaceRows(arena, store)] as const;
     });
     const next = new Generation(new Map(spaces), this.postings.renumbered(ordinals));
     for (const entry of this.entries) {
       if (!entry.isLive) continue;
       const old = entry.ordinal;
       next.#open(entry);
-      for (const [name, rows] of this.spaces) {
+      for (const [name, rows] of kept) {
         for (let row = rows.firstRow(old); row < rows.endRow(old); row++) next.spaces.get(name)!.copy(rows, row);
       }
     }

@@ -110,6 +110,10 @@ type Awaitable<T> = T | Promise<T>;
 export interface VectorIndex {
   /** Items. */
   readonly size: number;
+  /** Adds a space; the items that are there have no part in it. */
+  addSpace(name: string, dimension: number): Awaitable<void>;
+  /** Drops a space with all its rows and frees their memory. Searches of it that are in flight may end with a RangeError. */
+  dropSpace(name: string): Awaitable<void>;
   /** Replaces the whole item; on an error the old one stays. */
   upsert(item: IndexedItem): Awaitable<void>;
   /** @returns whether the item was there. */
