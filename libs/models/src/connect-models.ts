@@ -2,6 +2,7 @@ import { TritonClient } from '@touchstone/triton-client';
 
 import type { EmbeddingModel, TextEmbeddingModel } from './embedding-model.ts';
 import { readManifest, versionOf, type ModelEntry, type Overlay } from './manifest.ts';
+import type { PerceptualHash } from './perceptual-hash.ts';
 import { PictureProcesses, type PictureLimits } from './picture-processes.ts';
 import { TritonImageEmbedding } from './triton-image-embedding.ts';
 import { TritonTextEmbedding } from './triton-text-embedding.ts';
@@ -36,6 +37,8 @@ export interface Models {
   readonly texts: readonly TextEmbeddingModel[];
   /** All versions, `image` first. */
   readonly images: readonly EmbeddingModel<Uint8Array>[];
+  /** PDQ of picture files; needs no server. @throws PictureRefused for one that is no picture we take. */
+  perceptualHashes(pictures: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<PerceptualHash[]>;
   /** Asks the server; never throws for a server or a model that is absent. */
   ready(options?: { signal?: AbortSignal }): Promise<ModelReadiness[]>;
   close(): Promise<void>;
@@ -58,6 +61,7 @@ export function connectModels({ url, repository, overlay = 'laptop', timeoutMs =
     image: images[0],
     texts,
     images,
+    perceptualHashes: (files, options) => Promise.all(files.map((bytes, index) => pictureProcesses.hash(bytes, index, options?.signal))),
     ready: (options) => readiness(triton, entries, options?.signal),
     async close() {
       triton.close();

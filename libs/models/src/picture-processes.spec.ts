@@ -2,6 +2,7 @@ import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 
 import { ModelNotReady, PictureRefused } from './models.errors.ts';
+import { hashDistance, perceptualHash } from './perceptual-hash.ts';
 import { PictureProcesses, type PictureLimits } from './picture-processes.ts';
 import { pixelTensor } from './triton-image-embedding.ts';
 
@@ -93,6 +94,29 @@ describe('preparation', () => {
     const picture = await png(260, 260, () => [200, 100, 50]).toFormat(format).toBuffer();
     const [red, green, blue] = at(await open().prepare(picture, 0), 112, 112);
     expect(Math.max(Math.abs(red - 200), Math.abs(green - 100), Math.abs(blue - 50))).toBeLessThan(12);
+  });
+});
+
+describe('perceptual hash', () => {
+  const wavy = (width: number, height: number) =>
+    png(width, height, (x, y) => [128 + 100 * Math.sin((x / width) * 9) * Math.cos((y / height) * 14), 128 + 90 * Math.sin((x / width) * 21 + (y / height) * 8), (255 * x) / width]);
+
+  it('is that of the picture, whatever its size and format', async () => {
+    const processes = open();
+    const whole = await processes.hash(await wavy(1200, 900).png().toBuffer(), 0);
+    const small = await processes.hash(await sharp(await wavy(1200, 900).png().toBuffer()).resize(400).jpeg({ quality: 60 }).toBuffer(), 0);
+    expect(whole.hash).toHaveLength(32);
+    expect(whole.quality).toBeGreaterThan(49);
+    expect(hashDistance(whole.hash, small.hash)).toBeLessThanOrEqual(31);
+    const { data, info } = await wavy(400, 300).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    expect(await processes.hash(await wavy(400, 300).png().toBuffer(), 0)).toEqual(perceptualHash(data, info.width, info.height));
+  });
+
+  it('takes a grey picture and refuses what is none', async () => {
+    const processes = open();
+    const grey = await wavy(200, 100).grayscale().png().toBuffer();
+    expect((await processes.hash(grey, 0)).quality).toBeGreaterThan(0);
+    await expect(processes.hash(Buffer.from('hello'), 3)).rejects.toMatchObject({ index: 3, detail: expect.stringContaining('it is no JPEG') });
   });
 });
 

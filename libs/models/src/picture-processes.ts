@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 import { ModelNotReady, PictureRefused } from './models.errors.ts';
+import type { PerceptualHash } from './perceptual-hash.ts';
 
 /** What one picture may cost. */
 export interface PictureLimits {
@@ -25,6 +26,8 @@ const defaults: PictureLimits = {
 /** Message to the process. */
 export interface PictureJob {
   bytes: Uint8Array;
+  /** What is asked for: `pixels` or `hash` of the answer. */
+  want: 'pixels' | 'hash';
   /** Length of the shorter side after resizing. */
   resize: number;
   /** Side of the square that is cut from the centre. */
@@ -37,14 +40,14 @@ export interface PictureAnswer {
   isStarted?: true;
   /** RGB, [crop, crop, 3]. */
   pixels?: Uint8Array;
+  hash?: PerceptualHash;
   refused?: string;
 }
 
-interface Waiting {
+interface Waiting extends Pick<PictureJob, 'bytes' | 'want'> {
   index: number;
-  bytes: Uint8Array;
   signal?: AbortSignal;
-  resolve(pixels: Uint8Array): void;
+  resolve(answer: PictureAnswer): void;
   reject(error: unknown): void;
 }
 
@@ -75,11 +78,20 @@ export class PictureProcesses {
    *
    * @param index named in PictureRefused.
    */
-  prepare(bytes: Uint8Array, index: number, signal?: AbortSignal): Promise<Uint8Array> {
+  async prepare(bytes: Uint8Array, index: number, signal?: AbortSignal): Promise<Uint8Array> {
+    return (await this.ask('pixels', bytes, index, signal)).pixels!;
+  }
+
+  /** PDQ of one picture, upright, on white, of at most 512 × 512 pixels. @param index named in PictureRefused. */
+  async hash(bytes: Uint8Array, index: number, signal?: AbortSignal): Promise<PerceptualHash> {
+    return (await this.ask('hash', bytes, index, signal)).hash!;
+  }
+
+  private ask(want: PictureJob['want'], bytes: Uint8Array, index: number, signal?: AbortSignal): Promise<PictureAnswer> {
     return new Promise((resolve, reject) => {
       if (this.isClosed) return reject(new ModelNotReady('embed-image', 'it was closed', 5));
       if (bytes.length === 0) return reject(new PictureRefused(index, 'it is empty'));
-      this.queue.push({ index, bytes, signal, resolve, reject });
+      this.queue.push({ index, bytes, want, signal, resolve, reject });
       this.next();
     });
   }
@@ -129,7 +141,7 @@ export class PictureProcesses {
     child.unref();
   }
 
-  private give(child: ChildProcess, { index, bytes, signal, resolve, reject }: Waiting): void {
+  private give(child: ChildProcess, { index, bytes, want, signal, resolve, reject }: Waiting): void {
     const kill = () => child.kill('SIGKILL');
     const timer = setTimeout(kill, this.limits.timeoutMs);
     const death = `its process ended (over ${this.limits.timeoutMs} ms or ${this.limits.maximumMemoryBytes} bytes, or broken)`;
@@ -142,16 +154,16 @@ export class PictureProcesses {
       settle();
     };
     const onDeath = () => finish(() => reject(signal?.aborted ? signal.reason : new PictureRefused(index, death)));
-    const onAnswer = ({ pixels, refused }: PictureAnswer) => {
+    const onAnswer = (answer: PictureAnswer) => {
       this.idle.push(child);
-      finish(() => (pixels ? resolve(pixels) : reject(new PictureRefused(index, refused ?? 'no answer'))));
+      finish(() => (answer[want] ? resolve(answer) : reject(new PictureRefused(index, answer.refused ?? 'no answer'))));
       this.next();
     };
 
     signal?.addEventListener('abort', kill, { once: true });
     child.channel?.ref();
     child.once('message', onAnswer).once('exit', onDeath);
-    child.send({ bytes, resize: 256, crop: 224, maximumPixels: this.limits.maximumPixels } satisfies PictureJob, (error) => error && kill());
+    child.send({ bytes, want, resize: 256, crop: 224, maximumPixels: this.limits.maximumPixels } satisfies PictureJob, (error) => error && kill());
   }
 
   private forget(child: ChildProcess): void {

@@ -1,7 +1,8 @@
 // A process of its own, because a picture is hostile input to native code: the parent may kill it at any time.
-// It imports nothing of ours but types, so it starts in a moment and has no secrets.
-import sharp from 'sharp';
+// It imports nothing of ours but types and one pure file, so it starts in a moment and has no secrets.
+import sharp, { type Sharp } from 'sharp';
 
+import { perceptualHash } from './perceptual-hash.ts';
 import type { PictureAnswer, PictureJob } from './picture-processes.ts';
 
 /** Formats with their libvips loaders; every other loader (SVG, PDF, …) is blocked before it sees a byte. */
@@ -14,24 +15,33 @@ sharp.concurrency(1);
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: Object.values(loaders).map((loader) => `VipsForeignLoad${loader}`) });
 
-/** Pixels [224, 224, 3] as DINOv2 wants them: upright, shorter side 256 (bicubic), centre 224, sRGB, transparent = white. */
-async function prepare({ bytes, resize, crop, maximumPixels }: PictureJob): Promise<Uint8Array> {
+/** The longer side of what PDQ is made from. */
+const hashedSide = 512;
+
+/** The picture upright, in sRGB, transparent = white. @throws Error for what is no picture we take. */
+async function opened({ bytes, maximumPixels }: PictureJob): Promise<Sharp> {
   const options = { limitInputPixels: maximumPixels, failOn: 'error', pages: 1 } as const;
   const { format, pages = 1, width, height } = await sharp(bytes, { ...options, limitInputPixels: false }).metadata();
   if (width * height > maximumPixels) throw new Error(`it has ${width} × ${height} pixels; at most ${maximumPixels} are taken`);
   if (pages > 1 && animatedFormats.includes(format)) throw new Error('it is animated; send one frame of it');
 
-  const resized = await sharp(bytes, options)
-    .autoOrient()
-    .toColourspace('srgb')
-    .flatten({ background: '#ffffff' })
-    .resize({ width: resize, height: resize, fit: 'outside', kernel: 'cubic', fastShrinkOnLoad: false })
-    .removeAlpha()
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
+  return sharp(bytes, options).autoOrient().toColourspace('srgb').flatten({ background: '#ffffff' });
+}
 
-  const { width: w, height: h, channels } = resized.info;
-  return cropped(resized.data, w, h, channels, crop);
+const raw = (picture: Sharp) => picture.removeAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+
+/** Pixels [224, 224, 3] as DINOv2 wants them: shorter side 256 (bicubic), centre 224. */
+async function prepare(job: PictureJob): Promise<Uint8Array> {
+  const { resize, crop } = job;
+  const { data, info } = await raw((await opened(job)).resize({ width: resize, height: resize, fit: 'outside', kernel: 'cubic', fastShrinkOnLoad: false }));
+  return cropped(data, info.width, info.height, info.channels, crop);
+}
+
+/** PDQ of the whole picture; a JPEG may be made smaller while it is decoded. */
+async function hash(job: PictureJob) {
+  const { data, info } = await raw((await opened(job)).resize({ width: hashedSide, height: hashedSide, fit: 'inside', withoutEnlargement: true }));
+  const pixels = info.channels === 3 ? data : Uint8Array.from({ length: info.width * info.height * 3 }, (_, at) => data[Math.floor(at / 3) * info.channels]);
+  return perceptualHash(pixels, info.width, info.height);
 }
 
 /** The centre of interleaved pixels; one channel becomes three. */
@@ -58,10 +68,8 @@ function reason(error: unknown): string {
 const send = (answer: PictureAnswer) => process.send!(answer);
 
 process.on('message', (job: PictureJob) => {
-  prepare(job).then(
-    (pixels) => send({ pixels }),
-    (error) => send({ refused: reason(error) }),
-  );
+  const work = job.want === 'pixels' ? prepare(job).then((pixels) => ({ pixels })) : hash(job).then((made) => ({ hash: made }));
+  work.then(send, (error) => send({ refused: reason(error) }));
 });
 process.on('disconnect', () => process.exit());
 
