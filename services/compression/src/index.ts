@@ -1,0 +1,1 @@
+export { evolutionScores, type EvocutParameters, type HiddenStates, keptTokens, paperParameters } from './evocut/evocut.ts';
