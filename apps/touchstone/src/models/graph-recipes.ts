@@ -1,4 +1,4 @@
-import { editGraph, emptyModel, type GraphEdit, type OnnxConstant, type OnnxNode } from './onnx-graph.ts';
+import { editGraph, emptyModel, type GraphEdit, type OnnxConstant, type OnnxNode } from '@touchstone/onnx-graph';
 import { readTensor } from './safetensors.ts';
 
 /** The mean of token vectors FP32 [n, tokens, d] that `attention_mask` keeps, as `vector`. */

@@ -19,7 +19,7 @@ export interface EvocutParameters {
 export const paperParameters: EvocutParameters = { groups: 8, iterations: 2, momentum: 0.95 };
 
 /** A shorter step is none: a token that stands still has no direction, and deviates from nothing. */
-const shortestStep = 1e-12;
+export const shortestStep = 1e-12;
 
 /**
  * How much each token leaves the directions that groups of tokens take, averaged over the transitions between layers.

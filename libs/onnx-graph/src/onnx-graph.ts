@@ -5,6 +5,8 @@ export interface OnnxNode {
   type: string;
   inputs: readonly string[];
   output: string;
+  /** Of an operation that has several. */
+  moreOutputs?: readonly string[];
   attributes?: Readonly<Record<string, number | readonly number[]>>;
 }
 
@@ -172,9 +174,9 @@ const text = (writer: BinaryWriter, field: number, value: string) => writer.tag(
 const integer = (writer: BinaryWriter, field: number, value: number) => writer.tag(field, WireType.Varint).int64(value);
 
 /** NodeProto: input 1, output 2, name 3, op_type 4, attribute 5. AttributeProto: name 1, i 3, ints 8, type 20 (2 INT, 7 INTS). */
-function writeNode(writer: BinaryWriter, { type, inputs, output, attributes = {} }: OnnxNode): void {
+function writeNode(writer: BinaryWriter, { type, inputs, output, moreOutputs = [], attributes = {} }: OnnxNode): void {
   for (const input of inputs) text(writer, 1, input);
-  text(writer, 2, output);
+  for (const name of [output, ...moreOutputs]) text(writer, 2, name);
   text(writer, 3, `touchstone/${output}`);
   text(writer, 4, type);
   for (const [name, value] of Object.entries(attributes)) {
