@@ -115,8 +115,8 @@ describe('searches', () => {
   });
 
   it('a collection with other spaces is a conflict, an unknown path 404, another method 405', async () => {
-    const path = await newCollection('first', { spaces: ['text'] });
-    await api().put(path, { spaces: ['text'] }).expect(200);
+    const path = await newCollection('first', { spaces: [{ name: 'text' }] });
+    await api().put(path, { spaces: [{ name: 'text' }] }).expect(200);
     await api().put(path, {}).expect(409);
     await api().post(`${path}/search`, { query: { image: { base64: await photo(0) } } }).expect(422);
     await api().get('/v1/nothing').expect(404);

@@ -58,8 +58,8 @@ it('keeps nothing of a request that failed', async () => {
 it('keeps the keys of two tenants apart', async () => {
   const key = randomUUID();
   const path = `/v1/collections/test-${randomUUID()}`;
-  await api('first').put(path, { spaces: ['text'] }).set('idempotency-key', key).expect(200);
-  const second = await api('second').put(path, { spaces: ['image'] }).set('idempotency-key', key).expect(200);
+  await api('first').put(path, { spaces: [{ name: 'text' }] }).set('idempotency-key', key).expect(200);
+  const second = await api('second').put(path, { spaces: [{ name: 'image' }] }).set('idempotency-key', key).expect(200);
   expect(second.headers).not.toHaveProperty('idempotency-replayed');
   expect(second.body.spaces).toMatchObject([{ name: 'image' }]);
 });

@@ -54,9 +54,9 @@ it('imports a file as an operation, with a report of the lines that it refused',
 });
 
 it('takes vectors of the caller’s own', async () => {
-  const path = await newCollection('first', { spaces: ['text'] });
+  const path = await newCollection('first', { spaces: [{ name: 'text' }] });
   const vector = (peak: number) => Array.from({ length: 384 }, (_, index) => (index === peak ? 1 : 0));
-  const lines = [0, 1, 2].map((peak) => JSON.stringify({ id: `peak-${peak}`, vectors: { text: vector(peak) } }));
+  const lines = [0, 1, 2].map((peak) => JSON.stringify({ id: `peak-${peak}`, vectors: { text: { text: vector(peak) } } }));
   const { body } = await api().post(`${path}/items:import`, { blobId: await store(lines) }).expect(202);
   await watch(body.id);
   expect(await search(path, { query: { vector: vector(1), space: 'text' }, limit: 1 })).toEqual(['peak-1']);

@@ -28,9 +28,9 @@ async function importRate(): Promise<number> {
     const key = readFileSync(join(dataDir, 'admin-key'), 'utf8').trim();
     const call = async (method: string, path: string, body?: string | Buffer, type = 'application/json') =>
       (await (await fetch(`${platform.url}/v1${path}`, { method, headers: { authorization: `Bearer ${key}`, 'content-type': type }, body: body as BodyInit })).json()) as Record<string, any>;
-    await call('PUT', '/collections/bench', '{"spaces":["text"]}');
+    await call('PUT', '/collections/bench', '{"spaces":[{"name":"text"}]}');
     const lines = Array.from({ length: items }, (_, index) =>
-      JSON.stringify({ id: `item-${index}`, title: `Item ${index}`, attributes: { number: index }, vectors: { text: [...vectorOf(index)].map((value) => Number(value.toFixed(6))) } }),
+      JSON.stringify({ id: `item-${index}`, title: `Item ${index}`, attributes: { number: index }, vectors: { text: { text: [...vectorOf(index)].map((value) => Number(value.toFixed(6))) } } }),
     );
     const blob = await call('POST', '/blobs', Buffer.from(lines.join('\n')), 'application/jsonl');
     const begun = performance.now();

@@ -28,7 +28,7 @@ async function start(dataDir: string): Promise<Start> {
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
         body: JSON.stringify(body),
       });
-    await call('PUT', '', { spaces: ['text'] });
+    await call('PUT', '', { spaces: [{ name: 'text' }] });
     while ((await call('POST', '/search', { query: { text: 'the first search' } })).status !== 200) await delay(50);
     const firstSearchMs = performance.now() - begun;
     await delay(idleMs);

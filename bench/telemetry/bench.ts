@@ -42,7 +42,7 @@ async function prepare(environment: NodeJS.ProcessEnv): Promise<Subject> {
     });
     if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   };
-  await call('PUT', '', { spaces: ['text'] });
+  await call('PUT', '', { spaces: [{ name: 'text' }] });
   await call('POST', '/items:upsert', { items: [{ id: 'one', title: 'An item' }, { id: 'two', title: 'Another item' }] });
   const subject = { platform, key, microseconds: { read: [], search: [] } };
   await load(subject, 'read');

@@ -52,7 +52,7 @@ it('an import that is killed three times goes on where it was, and writes each i
 
   await start();
   await asOwner(gate);
-  await call('PUT', '/collections/notes', { spaces: ['text'] });
+  await call('PUT', '/collections/notes', { spaces: [{ name: 'text' }] });
   const lines = Array.from({ length: items }, (_, index) => JSON.stringify({ id: `note-${index}`, title: `Note ${index} on subject ${index % 37}` }));
   const { id: blobId } = await call('POST', '/blobs', lines.join('\n'));
   const { id } = await call('POST', '/collections/notes/items:import', { blobId });

@@ -41,7 +41,7 @@ it('loses no acknowledged item and leaves none half written', async () => {
         headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...(idempotencyKey ? { 'idempotency-key': idempotencyKey } : {}) },
         body: body && JSON.stringify(body),
       });
-    if (round === 0) expect((await call('PUT', '', { spaces: ['text'] })).status).toBe(200);
+    if (round === 0) expect((await call('PUT', '', { spaces: [{ name: 'text' }] })).status).toBe(200);
 
     // Every batch has a filterable number, so that it can be found whole, and without embedding all of it again.
     for (let batch = 0; batch < sent; batch++) {

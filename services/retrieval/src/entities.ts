@@ -1,6 +1,6 @@
 import { Collection } from './collection/collection.entity.ts';
 import { CollectionStatistics } from './collection/collection-statistics.entity.ts';
-import { Item, ItemImage, ItemTombstone, ItemVector } from './item/item.entity.ts';
+import { Item, ItemImage, ItemTombstone, ItemVector, PictureFile } from './item/item.entity.ts';
 
 /** Tables that the service reads and writes through TypeORM; those of messaging belong to libs/messaging. */
-export const entities = [Collection, CollectionStatistics, Item, ItemVector, ItemImage, ItemTombstone];
+export const entities = [Collection, CollectionStatistics, Item, ItemVector, ItemImage, ItemTombstone, PictureFile];

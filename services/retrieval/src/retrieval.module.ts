@@ -12,8 +12,11 @@ import { ItemsImport } from './import/items-import.operation.ts';
 import { BLOBS, BlobFiles } from './item/blob-files.service.ts';
 import { ItemController } from './item/item.controller.ts';
 import { ItemEmbedding } from './item/item-embedding.service.ts';
+import { ItemPreparation } from './item/item-preparation.service.ts';
 import { Items } from './item/items.service.ts';
+import { KeptPictures } from './item/kept-pictures.service.ts';
 import { Pictures } from './item/pictures.service.ts';
+import { StoredItems } from './item/stored-items.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
 import { CollectionViews, SCANNER } from './search/collection-views.service.ts';
@@ -46,11 +49,14 @@ export class RetrievalModule {
         CollectionViews,
         IndexMetrics,
         ItemEmbedding,
+        ItemPreparation,
         Items,
         ItemsImport,
+        KeptPictures,
         LatestPositions,
         Pictures,
         Searches,
+        StoredItems,
       ],
     };
   }

@@ -25,7 +25,7 @@ export async function demo(words: readonly string[]): Promise<number> {
   const client = new RestClient({ url, key, onWaiting });
 
   await waitUntilReady({ readiness: () => client.readiness(), onWaiting, wait: setTimeout });
-  await client.send('PUT', `/v1/collections/${collection}`, { spaces: ['text', 'image'] });
+  await client.send('PUT', `/v1/collections/${collection}`, { spaces: [{ name: 'text' }, { name: 'image' }] });
   report('texts', await loadTexts(client, progress('texts')));
   report('pictures', await loadPictures(client, openmoji, progress('pictures')));
   say('The pictures are drawings of OpenMoji (openmoji.org, CC BY-SA 4.0).');

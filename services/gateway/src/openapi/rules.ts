@@ -19,7 +19,7 @@ export function keywordsOf(rules: FieldRules | undefined): JsonSchema {
   const keywords: JsonSchema = {};
   for (const [name, value] of rulesSet(type.value)) {
     if (type.case === 'bytes') Object.assign(keywords, bytesKeyword(name, Number(value)));
-    else if (type.case === 'repeated' && name === 'items') continue; // the element's own
+    else if ((type.case === 'repeated' && name === 'items') || (type.case === 'map' && name === 'keys')) continue; // the element's own
     else Object.assign(keywords, keyword(name, value) ?? refuse(`${type.case}.${name}`));
   }
   return keywords;

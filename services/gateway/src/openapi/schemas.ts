@@ -49,8 +49,11 @@ export class Schemas {
         const itemRules = rules?.type.case === 'repeated' ? rules.type.value.items : undefined;
         return { type: 'array', items: this.element(field, direction, keywordsOf(itemRules)), ...keywordsOf(rules), description };
       }
-      case 'map':
-        return { type: 'object', additionalProperties: this.element(field, direction, {}), ...keywordsOf(rules), description };
+      case 'map': {
+        const keyRules = rules?.type.case === 'map' ? rules.type.value.keys : undefined;
+        const names = keyRules ? { propertyNames: keywordsOf(keyRules) } : {};
+        return { type: 'object', ...names, additionalProperties: this.element(field, direction, {}), ...keywordsOf(rules), description };
+      }
     }
   }
 

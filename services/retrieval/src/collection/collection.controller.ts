@@ -7,16 +7,14 @@ import {
   type PutCollectionRequest,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { Collections, type CountedCollection } from './collections.service.ts';
-
-const allSpaces = ['text', 'image'];
+import { isOwnSpace } from './spaces.ts';
 
 @GrpcController(CollectionService)
 export class CollectionController implements Implementation<typeof CollectionService> {
   constructor(private readonly collections: Collections) {}
 
   async putCollection({ collection, spaces }: PutCollectionRequest, { tenant, once }: Call): Promise<Result<typeof CollectionSchema>> {
-    const wanted = allSpaces.filter((space) => spaces.length === 0 || spaces.includes(space));
-    return toMessage(await this.collections.put(tenant, collection, wanted, once(toMessage)));
+    return toMessage(await this.collections.put(tenant, collection, spaces, once(toMessage)));
   }
 
   async getCollection({ collection }: GetCollectionRequest, { tenant }: Call): Promise<Result<typeof CollectionSchema>> {
@@ -28,7 +26,7 @@ function toMessage({ collection, statistics }: CountedCollection): Result<typeof
   const { items = 0, images = 0, upserts = 0, deletes = 0, lastChangeAt } = statistics ?? {};
   return {
     name: collection.name,
-    spaces: [...collection.spaces],
+    spaces: collection.spaces.map((space) => ({ ...space, kinds: [...space.kinds], isOwn: isOwnSpace(space.name) })),
     statistics: { items, images, upserts, deletes, lastChangeAt: lastChangeAt ? timestampFromDate(lastChangeAt) : undefined },
     createdAt: timestampFromDate(collection.createdAt),
   };

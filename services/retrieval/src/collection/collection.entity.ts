@@ -1,12 +1,8 @@
 import { safeInteger } from '@touchstone/persistence';
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
+import type { Space } from './spaces.ts';
 
-/** A vector space that a collection embeds its items into. */
-export interface Space {
-  readonly name: string;
-  readonly dimension: number;
-  readonly modelVersion: string;
-}
+export type { Space } from './spaces.ts';
 
 /** A set of items that are searched together. */
 @Entity({ schema: 'retrieval', name: 'collection' })

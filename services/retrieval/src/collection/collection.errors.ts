@@ -1,4 +1,5 @@
 import { Problem, Reason } from '@touchstone/contracts';
+import { isOwnSpace, type Space, type SpacesRefused } from './spaces.ts';
 
 export const collectionNotFound = (name: string) =>
   new Problem({
@@ -8,12 +9,17 @@ export const collectionNotFound = (name: string) =>
   });
 
 /** A collection keeps its spaces: vectors of other spaces would have to be made for every item. */
-export const collectionDiffers = (name: string, spaces: readonly string[]) =>
-  new Problem({
+export const collectionDiffers = (name: string, spaces: readonly Space[]) => {
+  const expected = spaces.map((space) => (isOwnSpace(space.name) ? `${space.name} (${space.dimension} numbers of ${space.modelVersion} for ${space.kinds.join(', ')})` : space.name)).join(', ');
+  return new Problem({
     reason: Reason.COLLECTION_DIFFERS,
-    detail: `The collection ${name} exists with the spaces ${spaces.join(', ')}.`,
-    violations: [{ pointer: '/spaces', detail: `expected ${spaces.join(', ')}` }],
+    detail: `The collection ${name} exists with the spaces ${expected}.`,
+    violations: [{ pointer: '/spaces', detail: `expected ${expected}` }],
   });
+};
+
+export const spacesRefused = ({ pointer, message }: SpacesRefused) =>
+  new Problem({ reason: Reason.INVALID_REQUEST, detail: 'A collection cannot have these spaces.', violations: [{ pointer: `/spaces${pointer}`, detail: message }] });
 
 /** Vectors of two models cannot be compared, so nothing is embedded into such a collection. */
 export const modelDiffers = (space: string, expected: string, running: string) =>

@@ -4,9 +4,10 @@ import { Database, insertOnce } from '@touchstone/persistence';
 import type { Once } from '@touchstone/runtime/once';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { MODELS } from '../models.ts';
-import { collectionDiffers, collectionNotFound } from './collection.errors.ts';
-import { Collection, type Space } from './collection.entity.ts';
+import { collectionDiffers, collectionNotFound, spacesRefused } from './collection.errors.ts';
+import { Collection } from './collection.entity.ts';
 import { CollectionStatistics } from './collection-statistics.entity.ts';
+import { areSameSpaces, type Space, spacesOf, SpacesRefused, type WantedSpace } from './spaces.ts';
 
 export interface CountedCollection {
   readonly collection: Collection;
@@ -22,13 +23,12 @@ export class Collections {
   ) {}
 
   /** Creates the collection; one that exists stays as it is, and must have the same spaces. */
-  async put(tenant: Tenant, name: string, spaceNames: readonly string[], once?: Once<CountedCollection>): Promise<CountedCollection> {
-    const spaces = spaceNames.map((space) => this.spaceOf(space));
+  async put(tenant: Tenant, name: string, wanted: readonly WantedSpace[], once?: Once<CountedCollection>): Promise<CountedCollection> {
+    const spaces = this.spacesOf(wanted);
     return this.database.transaction(tenant, async (transaction) => {
       await insertOnce(transaction, transaction.create(Collection, { tenantId: tenant.id, name, spaces }));
       const collection = await transaction.findOneByOrFail(Collection, { tenantId: tenant.id, name });
-      const present = collection.spaces.map((space) => space.name);
-      if (present.join() !== spaceNames.join()) throw collectionDiffers(name, present);
+      if (!areSameSpaces(collection.spaces, spaces)) throw collectionDiffers(name, collection.spaces);
       return { collection, statistics: await transaction.findOneBy(CollectionStatistics, { tenantId: tenant.id, collection: name }) };
     }, once);
   }
@@ -41,8 +41,11 @@ export class Collections {
     });
   }
 
-  private spaceOf(name: string): Space {
-    const { dimension, version } = name === 'text' ? this.models.text : this.models.image;
-    return { name, dimension, modelVersion: version };
+  private spacesOf(wanted: readonly WantedSpace[]): Space[] {
+    try {
+      return spacesOf(wanted, this.models);
+    } catch (error) {
+      throw error instanceof SpacesRefused ? spacesRefused(error) : error;
+    }
   }
 }

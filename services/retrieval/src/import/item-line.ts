@@ -1,9 +1,10 @@
 import { fromJson, type JsonObject, type JsonValue } from '@bufbuild/protobuf';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { brokenRules, type Violation } from '@touchstone/contracts';
 import { ItemInputSchema } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import type { Space } from '../collection/collection.entity.ts';
-import type { OwnVectors } from '../item/item-embedding.service.ts';
-import type { ItemContent } from '../item/items.service.ts';
+import type { ItemContent } from '../item/item-content.ts';
+import { ownVectors, VectorRefused } from '../item/own-vectors.ts';
 
 /**
  * Reads one line of an import: an item of the contract, and vectors of the caller's own.
@@ -29,41 +30,20 @@ export function itemLine(text: string, spaces: readonly Space[]): ItemContent | 
     return [{ pointer: '', detail: (error as Error).message }];
   }
   const violations = [...brokenRules(ItemInputSchema, item)];
-  const images = item.images.flatMap(({ source }, part) => {
-    if (source.case === 'base64') return [{ file: source.value, source: source.case }];
+  const images = item.images.flatMap(({ source, ocrText }, part) => {
+    if (source.case === 'base64') return [{ file: source.value, source: source.case, ocrText }];
     violations.push({ pointer: `/images/${part}`, detail: 'expected base64' });
     return [];
   });
-  const read = ownVectors(vectors, spaces, violations);
   if (violations.length > 0) return violations;
-  const { id, title, body, attributes = {} } = item;
-  return { id, title, body, attributes, images, vectors: read };
-}
-
-/** Vectors by space, of length 1; what is wrong with them goes to `violations`. */
-function ownVectors(vectors: JsonValue, spaces: readonly Space[], violations: Violation[]): OwnVectors {
-  const read: Record<string, Float32Array[]> = {};
-  const refuse = (pointer: string, detail: string) => {
-    violations.push({ pointer, detail });
-    return read;
-  };
-  if (typeof vectors !== 'object' || vectors === null || Array.isArray(vectors)) return refuse('/vectors', 'expected an object');
-  for (const [name, given] of Object.entries(vectors)) {
-    const space = spaces.find((known) => known.name === name);
-    if (!space) return refuse(`/vectors/${name}`, `the collection has the spaces ${spaces.map((known) => known.name).join(', ')}`);
-    const parts = name === 'text' ? [given] : given;
-    if (!Array.isArray(parts)) return refuse(`/vectors/${name}`, 'expected a list of vectors');
-    read[name] = [];
-    for (const [part, values] of parts.entries()) {
-      const pointer = name === 'text' ? '/vectors/text' : `/vectors/${name}/${part}`;
-      if (!Array.isArray(values) || values.length !== space.dimension) return refuse(pointer, `expected ${space.dimension} numbers`);
-      const vector = Float32Array.from(values as number[]);
-      const length = Math.hypot(...vector);
-      if (!(length > 0) || !Number.isFinite(length)) return refuse(pointer, 'expected finite numbers, not all 0');
-      read[name].push(vector.map((value) => value / length));
-    }
+  const { id, title, body, category, author, createdAt, attributes = {} } = item;
+  try {
+    const own = ownVectors(vectors, spaces, images.length);
+    return { id, title, body, category, author, createdAt: createdAt && timestampDate(createdAt), attributes, images, vectors: own };
+  } catch (error) {
+    if (!(error instanceof VectorRefused)) throw error;
+    return [{ pointer: `/vectors${error.pointer}`, detail: error.message }];
   }
-  return read;
 }
 
 /** PostgreSQL holds neither U+0000 nor half of a surrogate pair; nesting is bounded as at the gateway. */

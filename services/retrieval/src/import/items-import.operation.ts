@@ -5,7 +5,9 @@ import type { Tenant } from '@touchstone/runtime/tenant';
 import { Collections } from '../collection/collections.service.ts';
 import type { Space } from '../collection/collection.entity.ts';
 import { BlobFiles } from '../item/blob-files.service.ts';
-import { type ItemContent, Items, type PreparedWrite } from '../item/items.service.ts';
+import type { ItemContent } from '../item/item-content.ts';
+import { ItemPreparation, type PreparedWrite } from '../item/item-preparation.service.ts';
+import { Items } from '../item/items.service.ts';
 import { itemLine } from './item-line.ts';
 import { type Line, lines } from './lines.ts';
 
@@ -54,6 +56,7 @@ interface Batch {
 export class ItemsImport implements OperationHandler<JsonObject> {
   constructor(
     private readonly collections: Collections,
+    private readonly preparation: ItemPreparation,
     private readonly items: Items,
     private readonly blobFiles: BlobFiles,
   ) {}
@@ -88,7 +91,7 @@ export class ItemsImport implements OperationHandler<JsonObject> {
   private async prepare(tenant: Tenant, name: string, batch: Batch, signal: AbortSignal): Promise<PreparedWrite> {
     for (;;) {
       try {
-        return await this.items.prepare(tenant, name, batch.items.map(({ content }) => content), signal);
+        return await this.preparation.prepare(tenant, name, batch.items.map(({ content }) => content), signal);
       } catch (error) {
         const violation = error instanceof Problem ? error.violations.at(0) : undefined;
         const [, index, pointer] = /^\/items\/(\d+)(.*)$/.exec(violation?.pointer ?? '') ?? [];

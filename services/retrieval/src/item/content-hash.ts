@@ -1,18 +1,23 @@
 import { createHash } from 'node:crypto';
 
-/** What a caller gives of an item, pictures by their hash. */
-export interface ItemContent {
+/** What a caller gives of an item, pictures and vectors by their hashes. */
+export interface HashedContent {
   readonly title: string;
   readonly body: string;
-  readonly imageHashes: readonly string[];
+  readonly images: readonly { readonly sha256: string; readonly ocrText: string }[];
+  readonly category: string;
+  readonly author: string;
+  /** Absent when the caller did not say. */
+  readonly createdAt?: Date;
   readonly attributes: object;
-  /** Of vectors that the caller brings; none when they are made here. */
-  readonly vectorHashes?: readonly string[];
+  /** Of vectors that the caller brings, with what they stand for. */
+  readonly vectorHashes: readonly string[];
 }
 
 /** SHA-256 in hexadecimal; equal content gives equal hashes whatever the order of its attributes' names. */
-export function contentHash({ title, body, imageHashes, attributes, vectorHashes = [] }: ItemContent): string {
-  return sha256(JSON.stringify([title, body, imageHashes, sorted(attributes), ...vectorHashes]));
+export function contentHash({ title, body, images, category, author, createdAt, attributes, vectorHashes }: HashedContent): string {
+  const pictures = images.map(({ sha256, ocrText }) => [sha256, ocrText]);
+  return sha256(JSON.stringify([title, body, pictures, category, author, createdAt?.getTime() ?? null, sorted(attributes), vectorHashes]));
 }
 
 export function sha256(content: string | Uint8Array): string {

@@ -4,84 +4,55 @@ import { type EmbeddingModel, ModelNotReady, type Models, PictureRefused } from 
 import type { Space } from '../collection/collection.entity.ts';
 import { modelDiffers } from '../collection/collection.errors.ts';
 import { MODELS } from '../models.ts';
-import type { Picture } from './pictures.service.ts';
+import type { Picture } from './item-content.ts';
+import type { ItemPart } from './item-parts.ts';
 
-export interface EmbeddableItem {
-  readonly title: string;
-  readonly body: string;
-  readonly images: readonly Picture[];
-  /** Vectors of the caller's own, of length 1: what has one is not embedded. */
-  readonly vectors?: OwnVectors;
-}
-
-/** By space; of the text one, of pictures one for each part. */
-export type OwnVectors = Readonly<Record<string, readonly Float32Array[]>>;
-
-export interface PartVector {
+/** A part whose content the platform embeds, with what it says. */
+export interface EmbeddablePart {
   readonly space: string;
-  readonly part: number;
   readonly modelVersion: string;
-  readonly vector: Float32Array;
+  readonly contentHash: string;
+  readonly content: { readonly text: string } | { readonly picture: Picture; /** JSON pointer to it in the request. */ readonly pointer: string };
 }
+
+/** Finds the vector of a part by what it was made of. */
+export type Embedded = (part: Pick<ItemPart, 'space' | 'modelVersion' | 'contentHash'>) => Float32Array | undefined;
 
 /** Makes vectors of texts and pictures, in the model that a collection's space belongs to. */
 @Injectable()
 export class ItemEmbedding {
   constructor(@Inject(MODELS) private readonly models: Models) {}
 
-  /** The text by which an item is found; empty when it has none. */
-  static textOf({ title, body }: EmbeddableItem): string {
-    return [title, body].filter((text) => text.trim() !== '').join('\n');
-  }
-
   /**
-   * Vectors of all parts of all items, aligned with `items`.
+   * Vectors of all parts; what comes twice is embedded once.
    *
-   * @param pointers JSON pointer of each item in the request, for refused pictures.
    * @throws Problem picture-refused, model-not-ready or model-differs; nothing is embedded halfway.
    */
-  async embedItems(
-    items: readonly EmbeddableItem[],
-    pointers: readonly string[],
-    spaces: readonly Space[],
-    signal: AbortSignal,
-  ): Promise<PartVector[][]> {
-    const versionOf = (name: string) => spaces.find((space) => space.name === name)!.modelVersion;
-    const parts: PartVector[][] = items.map(({ vectors = {} }) =>
-      Object.entries(vectors).flatMap(([space, own]) => own.map((vector, part) => ({ space, part, modelVersion: versionOf(space), vector }))),
-    );
-    const textSpace = spaces.find(({ name }) => name === 'text');
-    const imageSpace = spaces.find(({ name }) => name === 'image');
-
-    const texts = items.flatMap((item, index) => (textSpace && !item.vectors?.text && ItemEmbedding.textOf(item) ? [{ index, text: ItemEmbedding.textOf(item) }] : []));
-    const images = items.flatMap(({ images, vectors }, index) => (imageSpace && !vectors?.image ? images.map((image, part) => ({ index, part, image })) : []));
+  async embedParts(parts: readonly EmbeddablePart[], signal: AbortSignal): Promise<Embedded> {
+    const distinct = new Map(parts.map((part) => [keyOf(part), part]));
+    const vectors = new Map<string, Float32Array>();
+    const pictures = [...distinct].flatMap(([key, part]) => ('picture' in part.content ? [{ key, ...part, ...part.content }] : []));
+    const texts = [...distinct].flatMap(([key, part]) => ('text' in part.content ? [{ key, ...part, ...part.content }] : []));
 
     // Pictures first: they are what may be refused.
-    if (imageSpace && images.length > 0) {
-      const vectors = await this.embedImages(imageSpace, images.map(({ image }) => image.file), (position) => {
-        const { index, part, image } = images[position];
-        return `${pointers[index]}/images/${part}/${image.source}`;
-      }, signal);
-      images.forEach(({ index, part }, position) =>
-        parts[index].push({ space: 'image', part, modelVersion: imageSpace.modelVersion, vector: vectors[position] }),
-      );
+    for (const [space, group] of bySpace(pictures)) {
+      const made = await this.embedImages(space, group.map(({ picture }) => picture.file), (position) => `${group[position].pointer}/${group[position].picture.source}`, signal);
+      group.forEach(({ key }, position) => vectors.set(key, made[position]));
     }
-    if (textSpace && texts.length > 0) {
-      const vectors = await this.embedTexts(textSpace, texts.map(({ text }) => text), signal);
-      texts.forEach(({ index }, position) =>
-        parts[index].push({ space: 'text', part: 0, modelVersion: textSpace.modelVersion, vector: vectors[position] }),
-      );
+    for (const [space, group] of bySpace(texts)) {
+      const made = await this.embedTexts(space, group.map(({ text }) => text), signal);
+      group.forEach(({ key }, position) => vectors.set(key, made[position]));
     }
-    return parts;
+    return (part) => vectors.get(keyOf(part));
   }
 
-  async embedTexts(space: Space, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  async embedTexts(space: SpaceVersion, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
     return this.embed(space, this.models.text, texts, signal);
   }
 
   /** @param pointerOf JSON pointer of the picture at a position of `images`. */
   async embedImages(
-    space: Space,
+    space: SpaceVersion,
     images: readonly Uint8Array[],
     pointerOf: (position: number) => string,
     signal: AbortSignal,
@@ -101,7 +72,7 @@ export class ItemEmbedding {
     }
   }
 
-  private async embed<Input>(space: Space, model: EmbeddingModel<Input>, inputs: readonly Input[], signal: AbortSignal): Promise<Float32Array[]> {
+  private async embed<Input>(space: SpaceVersion, model: EmbeddingModel<Input>, inputs: readonly Input[], signal: AbortSignal): Promise<Float32Array[]> {
     if (model.version !== space.modelVersion) throw modelDiffers(space.name, space.modelVersion, model.version);
     try {
       return await model.embed(inputs, { signal });
@@ -113,4 +84,14 @@ export class ItemEmbedding {
       );
     }
   }
+}
+
+/** A space in one version of its model. */
+type SpaceVersion = Pick<Space, 'name' | 'modelVersion'>;
+
+const keyOf = ({ space, modelVersion, contentHash }: Pick<ItemPart, 'space' | 'modelVersion' | 'contentHash'>) => `${space} ${contentHash} ${modelVersion}`;
+
+function bySpace<Part extends { readonly space: string; readonly modelVersion: string }>(parts: readonly Part[]): [SpaceVersion, Part[]][] {
+  const groups = Map.groupBy(parts, ({ space, modelVersion }) => `${space} ${modelVersion}`);
+  return [...groups.values()].map((group) => [{ name: group[0].space, modelVersion: group[0].modelVersion }, group]);
 }

@@ -1,4 +1,4 @@
-import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type Call, GrpcController, type Implementation, type Result } from '@touchstone/contracts';
 import {
   type DeleteItemRequest,
@@ -10,8 +10,13 @@ import {
   type UpsertItemsRequest,
   type UpsertItemsResponseSchema,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
-import { type ItemContent, Items } from './items.service.ts';
-import { refuseTooManyPictures } from './item.errors.ts';
+import { Collections } from '../collection/collections.service.ts';
+import { kindsOf } from '../index/kind-set.ts';
+import type { ItemContent } from './item-content.ts';
+import { refuseTooManyPictures, vectorRefused } from './item.errors.ts';
+import { Items } from './items.service.ts';
+import { givenVectors } from './given-vectors.ts';
+import { ownVectors, VectorRefused } from './own-vectors.ts';
 import { Pictures } from './pictures.service.ts';
 
 @GrpcController(ItemService)
@@ -19,23 +24,29 @@ export class ItemController implements Implementation<typeof ItemService> {
   constructor(
     private readonly items: Items,
     private readonly pictures: Pictures,
+    private readonly collections: Collections,
   ) {}
 
   async upsertItems({ collection, items }: UpsertItemsRequest, call: Call): Promise<Result<typeof UpsertItemsResponseSchema>> {
     const { tenant, signal, once } = call;
-    return { ...(await this.items.upsert(tenant, collection, await this.contentsOf(items, call), signal, once((written) => written))) };
+    const contents = await this.contentsOf(collection, items, call);
+    return { ...(await this.items.upsert(tenant, collection, contents, signal, once((written) => written))) };
   }
 
   async getItem({ collection, id }: GetItemRequest, { tenant }: Call): Promise<Result<typeof ItemSchema>> {
-    const { item, images } = await this.items.get(tenant, collection, id);
+    const { item, images, parts } = await this.items.get(tenant, collection, id);
     return {
       id: item.id,
       title: item.title,
       body: item.body,
-      images: images.map(({ sha256, bytes }) => ({ sha256, bytes })),
+      images: images.map(({ sha256, bytes, ocrText }) => ({ sha256, bytes, ocrText })),
       attributes: item.attributes,
+      category: item.category,
+      author: item.author,
       createdAt: timestampFromDate(item.createdAt),
+      storedAt: timestampFromDate(item.storedAt),
       updatedAt: timestampFromDate(item.updatedAt),
+      parts: parts.map(({ space, kinds, part, modelVersion, isOwn }) => ({ space, kinds: [...kindsOf(kinds)], part, modelVersion, isOwn })),
     };
   }
 
@@ -43,11 +54,30 @@ export class ItemController implements Implementation<typeof ItemService> {
     return { position: await this.items.delete(tenant, collection, id, signal, once((position) => ({ position }))) };
   }
 
-  /** What the items say, with the files of their pictures. */
-  private async contentsOf(items: readonly ItemInput[], call: Call): Promise<ItemContent[]> {
+  /** What the items say, with their vectors and the files of their pictures. */
+  private async contentsOf(name: string, items: readonly ItemInput[], call: Call): Promise<ItemContent[]> {
     refuseTooManyPictures(items); // before a single one is fetched
+    const hasVectors = items.some(({ vectors }) => Object.keys(vectors).length > 0);
+    const spaces = hasVectors ? (await this.collections.get(call.tenant, name)).collection.spaces : [];
+    const vectors = items.map(({ vectors, images }, index) => {
+      try {
+        return ownVectors(givenVectors(vectors), spaces, images.length);
+      } catch (error) {
+        throw error instanceof VectorRefused ? vectorRefused(`/items/${index}/vectors`, error) : error;
+      }
+    });
     const inputs = items.flatMap(({ images }, index) => images.map((image, part) => ({ image, pointer: `/items/${index}/images/${part}` })));
     const pictures = await this.pictures.load(inputs, call);
-    return items.map(({ id, title, body, images, attributes = {} }) => ({ id, title, body, attributes, images: pictures.splice(0, images.length) }));
+    return items.map(({ id, title, body, images, category, author, createdAt, attributes = {} }, index) => ({
+      id,
+      title,
+      body,
+      category,
+      author,
+      createdAt: createdAt && timestampDate(createdAt),
+      attributes,
+      images: pictures.splice(0, images.length).map((picture, part) => ({ ...picture, ocrText: images[part].ocrText })),
+      vectors: vectors[index],
+    }));
   }
 }

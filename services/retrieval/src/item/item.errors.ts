@@ -1,4 +1,5 @@
 import { Problem, Reason } from '@touchstone/contracts';
+import type { VectorRefused } from './own-vectors.ts';
 
 export const itemNotFound = (collection: string, id: string) =>
   new Problem({
@@ -48,10 +49,24 @@ export const attributesTooLarge = (index: number, bytes: number, limit: number) 
     violations: [{ pointer: `/items/${index}/attributes`, detail: `${bytes} bytes` }],
   });
 
-/** An item that can be found by nothing is a mistake of its writer. */
-export const nothingToFind = (index: number, spaces: readonly string[]) =>
+/** A filter could not tell it from the field of that name, which every item has. */
+export const attributeReserved = (index: number, name: string) =>
   new Problem({
     reason: Reason.INVALID_REQUEST,
-    detail: `An item needs a title, a body or a picture for the spaces ${spaces.join(', ')}.`,
-    violations: [{ pointer: `/items/${index}`, detail: 'has nothing that the collection could embed' }],
+    detail: `No attribute is called ${name}: it is a field of the item.`,
+    violations: [{ pointer: `/items/${index}/attributes/${name}`, detail: `say it as /items/${index}/${name}` }],
+  });
+
+const vectorReasons = { 'space-not-found': Reason.SPACE_NOT_FOUND, 'wrong-dimension': Reason.WRONG_DIMENSION, 'invalid-request': Reason.INVALID_REQUEST };
+
+/** @param place JSON pointer of the item's vectors. */
+export const vectorRefused = (place: string, { why, pointer, message }: VectorRefused) =>
+  new Problem({ reason: vectorReasons[why], detail: 'A vector cannot be used; nothing was written.', violations: [{ pointer: `${place}${pointer}`, detail: message }] });
+
+/** An item that can be found by nothing is a mistake of its writer. */
+export const nothingToFind = (pointer: string, spaces: readonly string[]) =>
+  new Problem({
+    reason: Reason.INVALID_REQUEST,
+    detail: `An item needs a title, a body, a picture or a vector for the spaces ${spaces.join(', ')}.`,
+    violations: [{ pointer, detail: 'has nothing that it could be found by in the collection' }],
   });

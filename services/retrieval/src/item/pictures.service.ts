@@ -3,19 +3,13 @@ import { type Call, Problem, Reason } from '@touchstone/contracts';
 import type { ImageInput } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { BlobFiles } from './blob-files.service.ts';
 import { FetchRefused, OutboundFetch } from '@touchstone/runtime/outbound-fetch';
+import type { Picture } from './item-content.ts';
 import { pictureMissing, pictureNotFetched, pictureTooLarge, picturesTooLarge } from './item.errors.ts';
 
 const maximumBytes = 6 * 1024 * 1024;
 /** About what a body of 20 MB holds in base64. */
 const maximumTotalBytes = 20 * 1024 * 1024;
 const atOnce = 4;
-
-/** A picture as a file. */
-export interface Picture {
-  readonly file: Uint8Array;
-  /** The field of the request that it came from. */
-  readonly source: 'base64' | 'blobId' | 'url';
-}
 
 /** A picture in a request and the JSON pointer to it. */
 export interface PictureInput {

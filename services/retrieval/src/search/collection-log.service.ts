@@ -2,7 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { Space } from '../collection/collection.entity.ts';
-import type { IndexedItem, Kind } from '../index/vector-index.ts';
+import { kindsOf } from '../index/kind-set.ts';
+import type { IndexedItem } from '../index/vector-index.ts';
 
 /** Rows of one read; a write's items are at most 100 and never come in two reads. */
 const pageSize = 1000;
@@ -30,7 +31,11 @@ interface LogRow {
   position: string;
   is_deleted: boolean;
   attributes: Record<string, unknown> | null;
+  category: string | null;
+  author: string | null;
+  created_at: Date | null;
   space: string | null;
+  kinds: number | null;
   part: number | null;
   vector: Buffer | null;
 }
@@ -69,18 +74,18 @@ export class CollectionLog {
       (transaction) =>
         transaction.query<LogRow[]>(
           `with page as (
-             select id, position, false as is_deleted, attributes from retrieval.item
+             select id, position, false as is_deleted, attributes, category, author, created_at from retrieval.item
              where tenant_id = $1 and collection = $2 and position > $3
              union all
-             select item_id, position, true, null from retrieval.item_tombstone
+             select item_id, position, true, null, null, null, null from retrieval.item_tombstone
              where tenant_id = $1 and collection = $2 and position > $3
              order by position
              fetch first ${pageSize} rows with ties
            )
-           select page.*, v.space, v.part, v.vector from page
+           select page.*, v.space, v.kinds, v.part, v.vector from page
            left join retrieval.item_vector v
              on not is_deleted and v.tenant_id = $1 and v.collection = $2 and v.item_id = page.id
-           order by page.position, page.id, v.space, v.part`,
+           order by page.position, page.id, v.space, v.kinds, v.part`,
           [tenant.id, name, after],
         ),
       { tenant },
@@ -92,16 +97,21 @@ export class CollectionLog {
 function changesOf(rows: readonly LogRow[]): Change[] {
   const changes: Change[] = [];
   for (let start = 0, end = 0; start < rows.length; start = end) {
-    const { id, is_deleted, attributes } = rows[start];
+    const { id, is_deleted } = rows[start];
     while (end < rows.length && rows[end].id === id && rows[end].is_deleted === is_deleted) end += 1;
     if (is_deleted) {
       changes.push({ deleted: id });
       continue;
     }
-    const parts = rows.slice(start, end).flatMap(({ space, part, vector }) => (vector ? [{ space: space!, kinds: [space as Kind], part: part!, vector: toFloats(vector) }] : []));
-    changes.push({ item: { id, fields: attributes ?? {}, parts } });
+    const parts = rows.slice(start, end).flatMap(({ space, kinds, part, vector }) => (vector ? [{ space: space!, kinds: kindsOf(kinds!), part: part!, vector: toFloats(vector) }] : []));
+    changes.push({ item: { id, fields: fieldsOf(rows[start]), parts } });
   }
   return changes;
+}
+
+/** What was not said is not there, so that a filter can ask for it. */
+function fieldsOf({ attributes, category, author, created_at }: LogRow): Record<string, unknown> {
+  return { ...attributes, ...(category ? { category } : {}), ...(author ? { author } : {}), createdAt: created_at!.getTime() };
 }
 
 /** Copies, because a buffer of the driver is not aligned. */

@@ -24,7 +24,7 @@ async function idsIn(replica: Replica, collection: string): Promise<string[]> {
 
 it('a replica that starts finds all that another wrote, more than one page of it', async () => {
   const collection = 'rebuilt';
-  await first.collections.putCollection({ collection, spaces: ['text'] }, first.options);
+  await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
   for (let number = 0; number < 12; number++) await first.items.upsertItems({ collection, items: batch(number, 100) }, first.options);
   for (let index = 0; index < 50; index++) await first.items.deleteItem({ collection, id: `b3-${index}` }, first.options);
   await first.items.upsertItems({ collection, items: batch(3, 10) }, first.options);
@@ -42,7 +42,7 @@ it('a search on one replica sees what was acknowledged on another', async () => 
   const collection = 'followed';
   const second = await startReplica(database, first.tenant);
   onTestFinished(second.stop);
-  await first.collections.putCollection({ collection, spaces: ['text'] }, first.options);
+  await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
 
   for (let round = 0; round < 20; round++) {
     const [writer, reader] = round % 2 ? [first, second] : [second, first];
@@ -58,7 +58,7 @@ it('a search never sees half of a write, while writers race on both replicas', a
   const collection = 'whole';
   const second = await startReplica(database, first.tenant);
   onTestFinished(second.stop);
-  await first.collections.putCollection({ collection, spaces: ['text'] }, first.options);
+  await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
 
   let isWriting = true;
   const writers = Promise.all(

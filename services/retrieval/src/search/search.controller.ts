@@ -9,7 +9,7 @@ import {
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import type { AttributeValue, Filter } from '../index/vector-index.ts';
 import { Pictures } from '../item/pictures.service.ts';
-import { notComparable } from './search.errors.ts';
+import { notComparable, queriedOcrText } from './search.errors.ts';
 import { type SearchQuery, Searches } from './searches.service.ts';
 
 const defaultLimit = 10;
@@ -33,6 +33,7 @@ export class SearchController implements Implementation<typeof SearchService> {
     if (itemId !== undefined) return { kind: 'item', id: itemId };
     if (text !== undefined) return { kind: 'text', text };
     if (image === undefined) return { kind: 'vector', vector };
+    if (image.ocrText !== '') throw queriedOcrText();
     const [picture] = await this.pictures.load([{ image, pointer: '/query/image' }], call);
     return { kind: 'image', image: picture };
   }

@@ -53,3 +53,11 @@ export const notComparable = (pointer: string) =>
     detail: 'A condition compares with strings, numbers and booleans.',
     violations: [{ pointer, detail: 'expected a string, a number or a boolean' }],
   });
+
+/** A text is looked for as a text, whatever it was read from. */
+export const queriedOcrText = () =>
+  new Problem({
+    reason: Reason.INVALID_REQUEST,
+    detail: 'A picture that is looked for brings no text.',
+    violations: [{ pointer: '/query/image/ocrText', detail: 'ask with `text` for items with such a text' }],
+  });

@@ -4,7 +4,7 @@ import type { Space } from '../collection/collection.entity.ts';
 import type { Filter } from '../index/vector-index.ts';
 import { ItemEmbedding } from '../item/item-embedding.service.ts';
 import { itemNotFound } from '../item/item.errors.ts';
-import type { Picture } from '../item/pictures.service.ts';
+import type { Picture } from '../item/item-content.ts';
 import { type CollectionView, CollectionViews } from './collection-views.service.ts';
 import { reciprocalRankFusion } from './reciprocal-rank-fusion.ts';
 import { noDirection, noJointSpace, spaceNeeded, spaceNotFound, wrongDimension } from './search.errors.ts';

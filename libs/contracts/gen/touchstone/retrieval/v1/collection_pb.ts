@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/retrieval/v1/collection.proto.
  */
 export const file_touchstone_retrieval_v1_collection: GenFile = /*@__PURE__*/
-  fileDesc("Cih0b3VjaHN0b25lL3JldHJpZXZhbC92MS9jb2xsZWN0aW9uLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSJ5ChRQdXRDb2xsZWN0aW9uUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBIrCgZzcGFjZXMYAiADKAlCG7pIGJIBFRACGAEiD3INUgR0ZXh0UgVpbWFnZSJMChRHZXRDb2xsZWN0aW9uUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JCKzAQoKQ29sbGVjdGlvbhIMCgRuYW1lGAEgASgJEi4KBnNwYWNlcxgCIAMoCzIeLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlNwYWNlEjcKCnN0YXRpc3RpY3MYAyABKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5TdGF0aXN0aWNzEi4KCmNyZWF0ZWRfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIj8KBVNwYWNlEgwKBG5hbWUYASABKAkSEQoJZGltZW5zaW9uGAIgASgFEhUKDW1vZGVsX3ZlcnNpb24YAyABKAkimQEKClN0YXRpc3RpY3MSDQoFaXRlbXMYASABKAESDgoGaW1hZ2VzGAIgASgBEg8KB3Vwc2VydHMYAyABKAESDwoHZGVsZXRlcxgEIAEoARI3Cg5sYXN0X2NoYW5nZV9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBAUIRCg9fbGFzdF9jaGFuZ2VfYXQy2QIKEUNvbGxlY3Rpb25TZXJ2aWNlEqMBCg1QdXRDb2xsZWN0aW9uEi0udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuUHV0Q29sbGVjdGlvblJlcXVlc3QaIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5Db2xsZWN0aW9uIj6KtRgTCg9yZXRyaWV2YWw6d3JpdGUYAYLT5JMCIToBKhocL3YxL2NvbGxlY3Rpb25zL3tjb2xsZWN0aW9ufRKdAQoNR2V0Q29sbGVjdGlvbhItLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkdldENvbGxlY3Rpb25SZXF1ZXN0GiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuQ29sbGVjdGlvbiI4irUYEAoOcmV0cmlldmFsOnJlYWSC0+STAh4SHC92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("Cih0b3VjaHN0b25lL3JldHJpZXZhbC92MS9jb2xsZWN0aW9uLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSKLAQoUUHV0Q29sbGVjdGlvblJlcXVlc3QSNAoKY29sbGVjdGlvbhgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSPQoGc3BhY2VzGAIgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuU3BhY2VJbnB1dEIIukgFkgECEAQi3AEKClNwYWNlSW5wdXQSKwoEbmFtZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDMxfSQSIgoJZGltZW5zaW9uGAIgASgFQgq6SAcaBRiAICgBSACIAQESJgoNbW9kZWxfdmVyc2lvbhgDIAEoCUIKukgHcgUQARjIAUgBiAEBEjUKBWtpbmRzGAQgAygJQia6SCOSASAQBBgBIhpyGFIEdGV4dFIFaW1hZ2VSA29jclIEbm90ZUIMCgpfZGltZW5zaW9uQhAKDl9tb2RlbF92ZXJzaW9uIkwKFEdldENvbGxlY3Rpb25SZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIrMBCgpDb2xsZWN0aW9uEgwKBG5hbWUYASABKAkSLgoGc3BhY2VzGAIgAygLMh4udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuU3BhY2USNwoKc3RhdGlzdGljcxgDIAEoCzIjLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlN0YXRpc3RpY3MSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiXgoFU3BhY2USDAoEbmFtZRgBIAEoCRIRCglkaW1lbnNpb24YAiABKAUSFQoNbW9kZWxfdmVyc2lvbhgDIAEoCRINCgVraW5kcxgEIAMoCRIOCgZpc19vd24YBSABKAgimQEKClN0YXRpc3RpY3MSDQoFaXRlbXMYASABKAESDgoGaW1hZ2VzGAIgASgBEg8KB3Vwc2VydHMYAyABKAESDwoHZGVsZXRlcxgEIAEoARI3Cg5sYXN0X2NoYW5nZV9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBAUIRCg9fbGFzdF9jaGFuZ2VfYXQy2QIKEUNvbGxlY3Rpb25TZXJ2aWNlEqMBCg1QdXRDb2xsZWN0aW9uEi0udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuUHV0Q29sbGVjdGlvblJlcXVlc3QaIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5Db2xsZWN0aW9uIj6KtRgTCg9yZXRyaWV2YWw6d3JpdGUYAYLT5JMCIToBKhocL3YxL2NvbGxlY3Rpb25zL3tjb2xsZWN0aW9ufRKdAQoNR2V0Q29sbGVjdGlvbhItLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkdldENvbGxlY3Rpb25SZXF1ZXN0GiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuQ29sbGVjdGlvbiI4irUYEAoOcmV0cmlldmFsOnJlYWSC0+STAh4SHC92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * What a new collection is to be.
@@ -33,11 +33,11 @@ export type PutCollectionRequest = Message<"touchstone.retrieval.v1.PutCollectio
   collection: string;
 
   /**
-   * The spaces that its items are embedded into, of `text` and `image`; both when empty.
+   * The spaces that its items are found in, each name once; `text` and `image` when empty. They stay as they are.
    *
-   * @generated from field: repeated string spaces = 2;
+   * @generated from field: repeated touchstone.retrieval.v1.SpaceInput spaces = 2;
    */
-  spaces: string[];
+  spaces: SpaceInput[];
 };
 
 /**
@@ -46,6 +46,49 @@ export type PutCollectionRequest = Message<"touchstone.retrieval.v1.PutCollectio
  */
 export const PutCollectionRequestSchema: GenMessage<PutCollectionRequest> = /*@__PURE__*/
   messageDesc(file_touchstone_retrieval_v1_collection, 0);
+
+/**
+ * A space to have: one of the platform's models by its name alone, `text` or `image`, or a space of the caller's own,
+ * whose vectors come with the items and the queries.
+ *
+ * @generated from message touchstone.retrieval.v1.SpaceInput
+ */
+export type SpaceInput = Message<"touchstone.retrieval.v1.SpaceInput"> & {
+  /**
+   * `text`, `image`, or a name of one's own.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Numbers in a vector; for a space of one's own, and needed there.
+   *
+   * @generated from field: optional int32 dimension = 2;
+   */
+  dimension?: number | undefined;
+
+  /**
+   * The model that makes the vectors, with its version; for a space of one's own, and needed there.
+   *
+   * @generated from field: optional string model_version = 3;
+   */
+  modelVersion?: string | undefined;
+
+  /**
+   * What of an item has a vector in it, of `text`, `image`, `ocr` and `note`; for a space of one's own, all four when empty.
+   *
+   * @generated from field: repeated string kinds = 4;
+   */
+  kinds: string[];
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.SpaceInput.
+ * Use `create(SpaceInputSchema)` to create a new message.
+ */
+export const SpaceInputSchema: GenMessage<SpaceInput> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_collection, 1);
 
 /**
  * Names a collection.
@@ -66,7 +109,7 @@ export type GetCollectionRequest = Message<"touchstone.retrieval.v1.GetCollectio
  * Use `create(GetCollectionRequestSchema)` to create a new message.
  */
 export const GetCollectionRequestSchema: GenMessage<GetCollectionRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_collection, 1);
+  messageDesc(file_touchstone_retrieval_v1_collection, 2);
 
 /**
  * A set of items that are searched together.
@@ -82,7 +125,7 @@ export type Collection = Message<"touchstone.retrieval.v1.Collection"> & {
   name: string;
 
   /**
-   * The spaces that its items are embedded into.
+   * The spaces that its items are found in.
    *
    * @generated from field: repeated touchstone.retrieval.v1.Space spaces = 2;
    */
@@ -108,7 +151,7 @@ export type Collection = Message<"touchstone.retrieval.v1.Collection"> & {
  * Use `create(CollectionSchema)` to create a new message.
  */
 export const CollectionSchema: GenMessage<Collection> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_collection, 2);
+  messageDesc(file_touchstone_retrieval_v1_collection, 3);
 
 /**
  * A vector space of one model.
@@ -117,7 +160,7 @@ export const CollectionSchema: GenMessage<Collection> = /*@__PURE__*/
  */
 export type Space = Message<"touchstone.retrieval.v1.Space"> & {
   /**
-   * `text` or `image`.
+   * Its name.
    *
    * @generated from field: string name = 1;
    */
@@ -136,6 +179,21 @@ export type Space = Message<"touchstone.retrieval.v1.Space"> & {
    * @generated from field: string model_version = 3;
    */
   modelVersion: string;
+
+  /**
+   * What of an item has a vector in it: `text` (title and body), `image` (each picture), `ocr` (the text in each picture),
+   * `note` (the whole item; in the space `text` its title, body and OCR texts together).
+   *
+   * @generated from field: repeated string kinds = 4;
+   */
+  kinds: string[];
+
+  /**
+   * Whether the caller brings its vectors; otherwise the platform embeds.
+   *
+   * @generated from field: bool is_own = 5;
+   */
+  isOwn: boolean;
 };
 
 /**
@@ -143,7 +201,7 @@ export type Space = Message<"touchstone.retrieval.v1.Space"> & {
  * Use `create(SpaceSchema)` to create a new message.
  */
 export const SpaceSchema: GenMessage<Space> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_collection, 3);
+  messageDesc(file_touchstone_retrieval_v1_collection, 4);
 
 /**
  * What happened in a collection so far.
@@ -192,7 +250,7 @@ export type Statistics = Message<"touchstone.retrieval.v1.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_collection, 4);
+  messageDesc(file_touchstone_retrieval_v1_collection, 5);
 
 /**
  * Collections: sets of items that are searched together.

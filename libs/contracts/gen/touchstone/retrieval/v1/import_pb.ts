@@ -56,10 +56,9 @@ export const ImportService: GenService<{
    * restarts and goes on where it was. A line that cannot be taken is refused and reported, the others are written. The
    * key also needs the scope `blobs:read`.
    *
-   * A line is an item as in `items:upsert`, with pictures as `base64` only. It may bring vectors of its own making,
-   * `"vectors": {"text": […], "image": [[…], …]}`, in the model of the collection's spaces: what has a vector is not
-   * embedded. The result says how many items were `imported`, `unchanged` and `refused`, and shows the first hundred
-   * refusals with line and pointer.
+   * A line is an item as in `items:upsert`, with pictures as `base64` only. It may bring vectors of its own making too,
+   * `"vectors": {"text": {"text": […]}, "image": {"image": [[…], …]}}`. The result says how many items were `imported`,
+   * `unchanged` and `refused`, and shows the first hundred refusals with line and pointer.
    *
    * @generated from rpc touchstone.retrieval.v1.ImportService.ImportItems
    */

@@ -6,7 +6,7 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { ListValue, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_touchstone_api_v1_policy } from "../../api/v1/policy_pb.ts";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
@@ -15,7 +15,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/retrieval/v1/item.proto.
  */
 export const file_touchstone_retrieval_v1_item: GenFile = /*@__PURE__*/
-  fileDesc("CiJ0b3VjaHN0b25lL3JldHJpZXZhbC92MS9pdGVtLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSLhAQoJSXRlbUlucHV0EjYKAmlkGAEgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSQSFwoFdGl0bGUYAiABKAlCCLpIBXIDGOgHEhcKBGJvZHkYAyABKAlCCbpIBnIEGKCcARI9CgZpbWFnZXMYBCADKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5JbWFnZUlucHV0Qgi6SAWSAQIQIBIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKCAQoKSW1hZ2VJbnB1dBIeCgZiYXNlNjQYASABKAxCDLpICXoHEAEYgICAA0gAEigKB2Jsb2JfaWQYAiABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JEgAEhkKA3VybBgDIAEoCUIKukgHcgUQARiAEEgAQg8KBnNvdXJjZRIFukgCCAEiiQEKElVwc2VydEl0ZW1zUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI9CgVpdGVtcxgCIAMoCzIiLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW1JbnB1dEIKukgHkgEECAEQZCJMChNVcHNlcnRJdGVtc1Jlc3BvbnNlEhAKCHVwc2VydGVkGAEgASgFEhEKCXVuY2hhbmdlZBgCIAEoBRIQCghwb3NpdGlvbhgDIAEoASJ+Cg5HZXRJdGVtUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI2CgJpZBgCIAEoCUIqukgnciUyI15bQS1aYS16MC05XVtBLVphLXowLTkuX34tXXswLDEyN30kIvEBCgRJdGVtEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEgwKBGJvZHkYAyABKAkSMwoGaW1hZ2VzGAQgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSW1hZ2VGYWN0cxIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCIrCgpJbWFnZUZhY3RzEg4KBnNoYTI1NhgBIAEoCRINCgVieXRlcxgCIAEoBSKBAQoRRGVsZXRlSXRlbVJlcXVlc3QSNAoKY29sbGVjdGlvbhgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSNgoCaWQYAiABKAlCKrpIJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll9+LV17MCwxMjd9JCImChJEZWxldGVJdGVtUmVzcG9uc2USEAoIcG9zaXRpb24YASABKAEyjgQKC0l0ZW1TZXJ2aWNlErUBCgtVcHNlcnRJdGVtcxIrLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlVwc2VydEl0ZW1zUmVxdWVzdBosLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlVwc2VydEl0ZW1zUmVzcG9uc2UiS4q1GBMKD3JldHJpZXZhbDp3cml0ZRgBgtPkkwIuOgEqIikvdjEvY29sbGVjdGlvbnMve2NvbGxlY3Rpb259L2l0ZW1zOnVwc2VydBKWAQoHR2V0SXRlbRInLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkdldEl0ZW1SZXF1ZXN0Gh0udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSXRlbSJDirUYEAoOcmV0cmlldmFsOnJlYWSC0+STAikSJy92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn0vaXRlbXMve2lkfRKtAQoKRGVsZXRlSXRlbRIqLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkRlbGV0ZUl0ZW1SZXF1ZXN0GisudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuRGVsZXRlSXRlbVJlc3BvbnNlIkaKtRgTCg9yZXRyaWV2YWw6d3JpdGUYAYLT5JMCKSonL3YxL2NvbGxlY3Rpb25zL3tjb2xsZWN0aW9ufS9pdGVtcy97aWR9YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("CiJ0b3VjaHN0b25lL3JldHJpZXZhbC92MS9pdGVtLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSKEBAoJSXRlbUlucHV0EjYKAmlkGAEgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSQSFwoFdGl0bGUYAiABKAlCCLpIBXIDGOgHEhcKBGJvZHkYAyABKAlCCbpIBnIEGKCcARI9CgZpbWFnZXMYBCADKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5JbWFnZUlucHV0Qgi6SAWSAQIQIBIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaCghjYXRlZ29yeRgGIAEoCUIIukgFcgMYyAESGAoGYXV0aG9yGAcgASgJQgi6SAVyAxjIARIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJmCgd2ZWN0b3JzGAkgAygLMi8udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSXRlbUlucHV0LlZlY3RvcnNFbnRyeUIkukghmgEeEAQiGnIYMhZeW2Etel1bYS16MC05LV17MCwzMX0kGlMKDFZlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSMgoFdmFsdWUYAiABKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5Pd25WZWN0b3JzOgI4ASKmAQoKT3duVmVjdG9ycxIXCgR0ZXh0GAEgAygCQgm6SAaSAQMQgCASFwoEbm90ZRgCIAMoAkIJukgGkgEDEIAgEjMKBWltYWdlGAMgAygLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUIIukgFkgECECASMQoDb2NyGAQgAygLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUIIukgFkgECECAinwEKCkltYWdlSW5wdXQSHgoGYmFzZTY0GAEgASgMQgy6SAl6BxABGICAgANIABIoCgdibG9iX2lkGAIgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSRIABIZCgN1cmwYAyABKAlCCrpIB3IFEAEYgBBIABIbCghvY3JfdGV4dBgEIAEoCUIJukgGcgQYoJwBQg8KBnNvdXJjZRIFukgCCAEiiQEKElVwc2VydEl0ZW1zUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI9CgVpdGVtcxgCIAMoCzIiLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW1JbnB1dEIKukgHkgEECAEQZCJMChNVcHNlcnRJdGVtc1Jlc3BvbnNlEhAKCHVwc2VydGVkGAEgASgFEhEKCXVuY2hhbmdlZBgCIAEoBRIQCghwb3NpdGlvbhgDIAEoASJ+Cg5HZXRJdGVtUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI2CgJpZBgCIAEoCUIqukgnciUyI15bQS1aYS16MC05XVtBLVphLXowLTkuX34tXXswLDEyN30kIvQCCgRJdGVtEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEgwKBGJvZHkYAyABKAkSMwoGaW1hZ2VzGAQgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSW1hZ2VGYWN0cxIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglzdG9yZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGNhdGVnb3J5GAkgASgJEg4KBmF1dGhvchgKIAEoCRIwCgVwYXJ0cxgLIAMoCzIhLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW1QYXJ0Ij0KCkltYWdlRmFjdHMSDgoGc2hhMjU2GAEgASgJEg0KBWJ5dGVzGAIgASgFEhAKCG9jcl90ZXh0GAMgASgJIl0KCEl0ZW1QYXJ0Eg0KBXNwYWNlGAEgASgJEg0KBWtpbmRzGAIgAygJEgwKBHBhcnQYAyABKAUSFQoNbW9kZWxfdmVyc2lvbhgEIAEoCRIOCgZpc19vd24YBSABKAgigQEKEURlbGV0ZUl0ZW1SZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjYKAmlkGAIgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSQiJgoSRGVsZXRlSXRlbVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgBMo4ECgtJdGVtU2VydmljZRK1AQoLVXBzZXJ0SXRlbXMSKy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5VcHNlcnRJdGVtc1JlcXVlc3QaLC50b3VjaHN0b25lLnJldHJpZXZhbC52MS5VcHNlcnRJdGVtc1Jlc3BvbnNlIkuKtRgTCg9yZXRyaWV2YWw6d3JpdGUYAYLT5JMCLjoBKiIpL3YxL2NvbGxlY3Rpb25zL3tjb2xsZWN0aW9ufS9pdGVtczp1cHNlcnQSlgEKB0dldEl0ZW0SJy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5HZXRJdGVtUmVxdWVzdBodLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW0iQ4q1GBAKDnJldHJpZXZhbDpyZWFkgtPkkwIpEicvdjEvY29sbGVjdGlvbnMve2NvbGxlY3Rpb259L2l0ZW1zL3tpZH0SrQEKCkRlbGV0ZUl0ZW0SKi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5EZWxldGVJdGVtUmVxdWVzdBorLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkRlbGV0ZUl0ZW1SZXNwb25zZSJGirUYEwoPcmV0cmlldmFsOndyaXRlGAGC0+STAikqJy92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn0vaXRlbXMve2lkfWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * A thing to be found.
@@ -52,11 +52,41 @@ export type ItemInput = Message<"touchstone.retrieval.v1.ItemInput"> & {
   images: ImageInput[];
 
   /**
-   * Free attributes; strings, numbers, booleans and lists of them can be filtered on.
+   * Free attributes; strings, numbers, booleans and lists of them can be filtered on. None is called `category`, `author`
+   * or `createdAt`, which are fields of every item.
    *
    * @generated from field: google.protobuf.Struct attributes = 5;
    */
   attributes?: JsonObject | undefined;
+
+  /**
+   * What it is about, in a word of the caller's; can be filtered on.
+   *
+   * @generated from field: string category = 6;
+   */
+  category: string;
+
+  /**
+   * Who made it; can be filtered on.
+   *
+   * @generated from field: string author = 7;
+   */
+  author: string;
+
+  /**
+   * When its content is from; can be filtered on. When absent, the time at which the item is first written.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 8;
+   */
+  createdAt?: Timestamp | undefined;
+
+  /**
+   * Vectors of the caller's own making, by space, in the model of that space: what has one is not embedded. A space of
+   * one's own has no others; its items are found in it by what they bring.
+   *
+   * @generated from field: map<string, touchstone.retrieval.v1.OwnVectors> vectors = 9;
+   */
+  vectors: { [key: string]: OwnVectors };
 };
 
 /**
@@ -65,6 +95,49 @@ export type ItemInput = Message<"touchstone.retrieval.v1.ItemInput"> & {
  */
 export const ItemInputSchema: GenMessage<ItemInput> = /*@__PURE__*/
   messageDesc(file_touchstone_retrieval_v1_item, 0);
+
+/**
+ * Vectors of one item in one space. Their length does not matter, their direction does.
+ *
+ * @generated from message touchstone.retrieval.v1.OwnVectors
+ */
+export type OwnVectors = Message<"touchstone.retrieval.v1.OwnVectors"> & {
+  /**
+   * Of its title and body.
+   *
+   * @generated from field: repeated float text = 1;
+   */
+  text: number[];
+
+  /**
+   * Of the whole item. In the space `text`, an item without OCR text has the vector of its text as this one too.
+   *
+   * @generated from field: repeated float note = 2;
+   */
+  note: number[];
+
+  /**
+   * Of its pictures: a list of numbers for each, in their order; an empty list for one that has none. An item without
+   * pictures may bring them too.
+   *
+   * @generated from field: repeated google.protobuf.ListValue image = 3;
+   */
+  image: ListValue[];
+
+  /**
+   * Of the texts in its pictures, in the same way.
+   *
+   * @generated from field: repeated google.protobuf.ListValue ocr = 4;
+   */
+  ocr: ListValue[];
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.OwnVectors.
+ * Use `create(OwnVectorsSchema)` to create a new message.
+ */
+export const OwnVectorsSchema: GenMessage<OwnVectors> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_item, 1);
 
 /**
  * A picture: JPEG, PNG, WebP, AVIF, GIF (not animated) or TIFF of at most 40 megapixels.
@@ -102,6 +175,13 @@ export type ImageInput = Message<"touchstone.retrieval.v1.ImageInput"> & {
     value: string;
     case: "url";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * The text in the picture, read by the caller; embedded into the space `text`. A query has none.
+   *
+   * @generated from field: string ocr_text = 4;
+   */
+  ocrText: string;
 };
 
 /**
@@ -109,7 +189,7 @@ export type ImageInput = Message<"touchstone.retrieval.v1.ImageInput"> & {
  * Use `create(ImageInputSchema)` to create a new message.
  */
 export const ImageInputSchema: GenMessage<ImageInput> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 1);
+  messageDesc(file_touchstone_retrieval_v1_item, 2);
 
 /**
  * Items to write.
@@ -137,7 +217,7 @@ export type UpsertItemsRequest = Message<"touchstone.retrieval.v1.UpsertItemsReq
  * Use `create(UpsertItemsRequestSchema)` to create a new message.
  */
 export const UpsertItemsRequestSchema: GenMessage<UpsertItemsRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 2);
+  messageDesc(file_touchstone_retrieval_v1_item, 3);
 
 /**
  * How the write went: all of it is durable and searchable.
@@ -172,7 +252,7 @@ export type UpsertItemsResponse = Message<"touchstone.retrieval.v1.UpsertItemsRe
  * Use `create(UpsertItemsResponseSchema)` to create a new message.
  */
 export const UpsertItemsResponseSchema: GenMessage<UpsertItemsResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 3);
+  messageDesc(file_touchstone_retrieval_v1_item, 4);
 
 /**
  * Names an item.
@@ -200,7 +280,7 @@ export type GetItemRequest = Message<"touchstone.retrieval.v1.GetItemRequest"> &
  * Use `create(GetItemRequestSchema)` to create a new message.
  */
 export const GetItemRequestSchema: GenMessage<GetItemRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 4);
+  messageDesc(file_touchstone_retrieval_v1_item, 5);
 
 /**
  * An item as it is stored.
@@ -244,7 +324,7 @@ export type Item = Message<"touchstone.retrieval.v1.Item"> & {
   attributes?: JsonObject | undefined;
 
   /**
-   * When it was first written.
+   * When its content is from.
    *
    * @generated from field: google.protobuf.Timestamp created_at = 6;
    */
@@ -256,6 +336,34 @@ export type Item = Message<"touchstone.retrieval.v1.Item"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 7;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * When it was first written.
+   *
+   * @generated from field: google.protobuf.Timestamp stored_at = 8;
+   */
+  storedAt?: Timestamp | undefined;
+
+  /**
+   * What it is about; empty when nothing was said.
+   *
+   * @generated from field: string category = 9;
+   */
+  category: string;
+
+  /**
+   * Who made it; empty when nothing was said.
+   *
+   * @generated from field: string author = 10;
+   */
+  author: string;
+
+  /**
+   * What it is found by: each has a vector of its own.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.ItemPart parts = 11;
+   */
+  parts: ItemPart[];
 };
 
 /**
@@ -263,10 +371,10 @@ export type Item = Message<"touchstone.retrieval.v1.Item"> & {
  * Use `create(ItemSchema)` to create a new message.
  */
 export const ItemSchema: GenMessage<Item> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 5);
+  messageDesc(file_touchstone_retrieval_v1_item, 6);
 
 /**
- * What is kept of a picture.
+ * What is known of a picture.
  *
  * @generated from message touchstone.retrieval.v1.ImageFacts
  */
@@ -284,6 +392,13 @@ export type ImageFacts = Message<"touchstone.retrieval.v1.ImageFacts"> & {
    * @generated from field: int32 bytes = 2;
    */
   bytes: number;
+
+  /**
+   * The text in it, as the caller gave it.
+   *
+   * @generated from field: string ocr_text = 3;
+   */
+  ocrText: string;
 };
 
 /**
@@ -291,7 +406,56 @@ export type ImageFacts = Message<"touchstone.retrieval.v1.ImageFacts"> & {
  * Use `create(ImageFactsSchema)` to create a new message.
  */
 export const ImageFactsSchema: GenMessage<ImageFacts> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 6);
+  messageDesc(file_touchstone_retrieval_v1_item, 7);
+
+/**
+ * A part of an item that has a vector.
+ *
+ * @generated from message touchstone.retrieval.v1.ItemPart
+ */
+export type ItemPart = Message<"touchstone.retrieval.v1.ItemPart"> & {
+  /**
+   * The space of the vector.
+   *
+   * @generated from field: string space = 1;
+   */
+  space: string;
+
+  /**
+   * What it is a vector of: `text`, `image`, `ocr`, `note`; of two of them when they say the same.
+   *
+   * @generated from field: repeated string kinds = 2;
+   */
+  kinds: string[];
+
+  /**
+   * Which of the item's pictures, or 0.
+   *
+   * @generated from field: int32 part = 3;
+   */
+  part: number;
+
+  /**
+   * The model that made the vector, with its version.
+   *
+   * @generated from field: string model_version = 4;
+   */
+  modelVersion: string;
+
+  /**
+   * Whether the caller brought the vector.
+   *
+   * @generated from field: bool is_own = 5;
+   */
+  isOwn: boolean;
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.ItemPart.
+ * Use `create(ItemPartSchema)` to create a new message.
+ */
+export const ItemPartSchema: GenMessage<ItemPart> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_item, 8);
 
 /**
  * Names an item to delete.
@@ -319,7 +483,7 @@ export type DeleteItemRequest = Message<"touchstone.retrieval.v1.DeleteItemReque
  * Use `create(DeleteItemRequestSchema)` to create a new message.
  */
 export const DeleteItemRequestSchema: GenMessage<DeleteItemRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 7);
+  messageDesc(file_touchstone_retrieval_v1_item, 9);
 
 /**
  * The delete is durable and seen by every later search.
@@ -340,7 +504,7 @@ export type DeleteItemResponse = Message<"touchstone.retrieval.v1.DeleteItemResp
  * Use `create(DeleteItemResponseSchema)` to create a new message.
  */
 export const DeleteItemResponseSchema: GenMessage<DeleteItemResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 8);
+  messageDesc(file_touchstone_retrieval_v1_item, 10);
 
 /**
  * The items of a collection.
@@ -360,7 +524,7 @@ export const ItemService: GenService<{
     output: typeof UpsertItemsResponseSchema;
   },
   /**
-   * An item. Of its pictures it shows facts, not the bytes: they are embedded and not kept.
+   * An item and its parts. Of its pictures it shows facts, not the bytes.
    *
    * @generated from rpc touchstone.retrieval.v1.ItemService.GetItem
    */

@@ -1,0 +1,74 @@
+import { type Kind, kinds as allKinds } from '../index/vector-index.ts';
+
+/** A vector space in which the items of a collection are found. */
+export interface Space {
+  readonly name: string;
+  readonly dimension: number;
+  readonly modelVersion: string;
+  /** What of an item has a vector in it, in the order of `kinds`. */
+  readonly kinds: readonly Kind[];
+}
+
+/** A space as its maker wants it. */
+export interface WantedSpace {
+  readonly name: string;
+  readonly dimension?: number;
+  readonly modelVersion?: string;
+  /** All when empty. */
+  readonly kinds: readonly string[];
+}
+
+/** A model of the platform's, which a space is named after. */
+export interface SpaceModel {
+  readonly dimension: number;
+  readonly version: string;
+}
+
+/** Spaces of the platform's models: what of an item each embeds. */
+const embedded = new Map<string, readonly Kind[]>([
+  ['text', ['text', 'ocr', 'note']],
+  ['image', ['image']],
+]);
+
+/** Whether the caller brings the vectors of a space of this name. */
+export const isOwnSpace = (name: string): boolean => !embedded.has(name);
+
+/** What is wrong with the spaces of a new collection. */
+export class SpacesRefused extends Error {
+  constructor(
+    readonly pointer: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * The spaces of a new collection: those of the models first, `text` before `image`; both when none is wanted.
+ *
+ * @throws SpacesRefused with a pointer into `wanted`, such as `/1/dimension`.
+ */
+export function spacesOf(wanted: readonly WantedSpace[], models: { readonly text: SpaceModel; readonly image: SpaceModel }): Space[] {
+  if (wanted.length === 0) return spacesOf([{ name: 'text', kinds: [] }, { name: 'image', kinds: [] }], models);
+  const spaces = wanted.map(({ name, dimension, modelVersion, kinds }, index): Space => {
+    const refuse = (field: string, detail: string) => new SpacesRefused(`/${index}/${field}`, detail);
+    if (wanted.findIndex((other) => other.name === name) !== index) throw refuse('name', 'comes twice');
+    if (name === 'text' || name === 'image') {
+      const given = dimension !== undefined ? 'dimension' : modelVersion !== undefined ? 'modelVersion' : kinds.length > 0 ? 'kinds' : undefined;
+      if (given) throw refuse(given, `follows from the model of the space ${name}; only its name is given`);
+      const { dimension: numbers, version } = models[name];
+      return { name, dimension: numbers, modelVersion: version, kinds: embedded.get(name)! };
+    }
+    if (dimension === undefined) throw refuse('dimension', 'a space of your own needs its dimension');
+    if (modelVersion === undefined) throw refuse('modelVersion', 'a space of your own needs the version of the model that makes its vectors');
+    return { name, dimension, modelVersion, kinds: kinds.length === 0 ? allKinds : allKinds.filter((kind) => kinds.includes(kind)) };
+  });
+  const place = ({ name }: Space) => [...embedded.keys()].indexOf(name) >>> 0; // -1 becomes the last
+  return spaces.sort((a, b) => place(a) - place(b) || (a.name < b.name ? -1 : 1));
+}
+
+/** Whether a collection with these spaces is what is wanted. A model of the platform's may have changed since. */
+export function areSameSpaces(present: readonly Space[], wanted: readonly Space[]): boolean {
+  const name = (space: Space) => (isOwnSpace(space.name) ? `${space.name} ${space.dimension} ${space.kinds.join()} ${space.modelVersion}` : space.name);
+  return present.map(name).join('\n') === wanted.map(name).join('\n');
+}
