@@ -1,3 +1,6 @@
 /** What `touchstone serve` runs, the door first; what each is stands in serve/services.ts. Settings, schemas and roles follow from the name. */
-export const serviceNames = ['gateway', 'retrieval'] as const;
+export const serviceNames = [
+  'gateway',
+  'retrieval',
+] as const;
 export type ServiceName = (typeof serviceNames)[number];

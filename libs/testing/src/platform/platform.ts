@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort, startPostgres } from '../peers/postgres.ts';
+import { migratedServices } from '../peers/template-server.ts';
 import { startDoor } from './door.ts';
 import { runTouchstone, serveTouchstone, type TouchstoneProcess } from './touchstone-process.ts';
 
@@ -65,11 +66,17 @@ export async function startTestPlatform({ mode, dataDir, environment = {} }: Pla
   /** Each service as so many processes. @returns where to reach their gateways. */
   const serveEach = async (replicas: number, settings: NodeJS.ProcessEnv): Promise<string> => {
     const freeAddresses = () => Promise.all(Array.from({ length: replicas }, async () => `127.0.0.1:${await freePort()}`));
-    const [retrieval, gateway] = [await freeAddresses(), await freeAddresses()];
-    const addresses = { TOUCHSTONE_RETRIEVAL_URL: `ipv4:${retrieval.join(',')}`, TOUCHSTONE_GATEWAY_URL: `ipv4:${gateway.join(',')}` };
-    for (const TOUCHSTONE_RETRIEVAL_LISTEN of retrieval) await serve(['retrieval'], { ...settings, ...addresses, TOUCHSTONE_RETRIEVAL_LISTEN });
+    const addresses = new Map<string, string[]>();
+    for (const name of migratedServices) addresses.set(name, await freeAddresses());
+    const found = Object.fromEntries([...addresses].map(([name, all]) => [`TOUCHSTONE_${name.toUpperCase()}_URL`, `ipv4:${all.join(',')}`]));
     const gateways: string[] = [];
-    for (const TOUCHSTONE_GATEWAY_LISTEN of gateway) gateways.push((await serve(['gateway'], { ...settings, ...addresses, TOUCHSTONE_GATEWAY_LISTEN })).url!);
+    // The door comes last.
+    for (const [name, all] of [...addresses].sort(([one], [other]) => Number(one === 'gateway') - Number(other === 'gateway'))) {
+      for (const address of all) {
+        const { url } = await serve([name], { ...settings, ...found, [`TOUCHSTONE_${name.toUpperCase()}_LISTEN`]: address });
+        if (url) gateways.push(url);
+      }
+    }
     if (replicas === 1) return gateways[0];
     const door = await startDoor(gateways.map((gateway) => new URL(gateway)));
     stops.push(door.stop);
@@ -116,10 +123,12 @@ async function clusterSettings(folder: string, stops: (() => Promise<unknown>)[]
   await writeFile(publicFile, publicKey.export({ type: 'spki', format: 'pem' }));
   const settings = {
     TOUCHSTONE_DATABASE_URL: postgres.url,
-    TOUCHSTONE_GATEWAY_DATABASE_URL: postgres.urlOf('gateway'),
-    TOUCHSTONE_GATEWAY_SYSTEM_DATABASE_URL: postgres.urlOf('gateway_system'),
-    TOUCHSTONE_RETRIEVAL_DATABASE_URL: postgres.urlOf('retrieval'),
-    TOUCHSTONE_RETRIEVAL_SYSTEM_DATABASE_URL: postgres.urlOf('retrieval_system'),
+    ...Object.fromEntries(
+      migratedServices.flatMap((name) => [
+        [`TOUCHSTONE_${name.toUpperCase()}_DATABASE_URL`, postgres.urlOf(name)],
+        [`TOUCHSTONE_${name.toUpperCase()}_SYSTEM_DATABASE_URL`, postgres.urlOf(`${name}_system`)],
+      ]),
+    ),
     TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: privateFile,
     TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: publicFile,
   };
