@@ -13,8 +13,8 @@ afterAll(() => scanner.close());
 const item = (id: string, vector: Float32Array, fields: IndexedItem['fields'] = {}): IndexedItem => ({ id, fields, parts: [{ space: 'text', kinds: ['text'], part: 0, vector }] });
 
 /** An index and its model, filled alike. */
-function filled(dimension: number, items: readonly IndexedItem[]): { index: CollectionIndex; plain: PlainIndex } {
-  const index = new CollectionIndex(scanner, new Map([['text', { dimension }]]));
+function filled(dimension: number, items: readonly IndexedItem[], by = scanner): { index: CollectionIndex; plain: PlainIndex } {
+  const index = new CollectionIndex(by, new Map([['text', { dimension }]]));
   const plain = new PlainIndex();
   for (const each of items) {
     index.upsert(each);
@@ -81,6 +81,69 @@ it('finds each item once, by its best part, and as many as are asked for', async
   expect(hits).toHaveLength(10);
   expect(hits).toEqual(plain.search(query).hits);
   expect((await index.search({ ...query, exclude: ['many'] })).hits).toEqual(plain.search({ ...query, exclude: ['many'] }).hits);
+  index.close();
+});
+
+describe('groups', () => {
+  const seed = 12;
+  /** Twelve clusters far apart, each a category, the largest nearest to the query; every tenth item has no category. */
+  const clustered = (by = scanner) => {
+    const random = seededRandom(seed);
+    const centres = Array.from({ length: 12 }, () => unitVector(24, random));
+    const items = Array.from({ length: 4000 }, (_, at): IndexedItem => {
+      const cluster = Math.floor(12 * random() ** 3);
+      const vector = normalised(centres[cluster].map((value) => value + 0.05 * gaussian(random)));
+      return { ...item(`item-${at}`, vector, at % 10 === 0 ? {} : { category: cluster % 2 ? cluster : `c${cluster}` }), keeper: at % 3 === 0 ? `item-${cluster}` : undefined };
+    });
+    return { ...filled(24, items, by), query: { space: 'text', vector: centres[0], limit: 10, groupBy: { field: 'category' } } as const };
+  };
+
+  it('answers as many as are asked for, also when the best thousand rows are of one', async () => {
+    const { index, plain, query } = clustered();
+    for (const groupBy of [query.groupBy, 'duplicateCluster', 'note', 'part'] as const) {
+      for (const limit of [1, 10, 300]) {
+        const asked = { ...query, groupBy, limit };
+        const { hits } = await index.search(asked);
+        expect(hits, `seed ${seed}, ${JSON.stringify(groupBy)}`).toEqual(plain.search(asked).hits);
+        expect(hits).toHaveLength(limit);
+      }
+    }
+    const onlyCategories = { ...query, limit: 50, filter: { field: 'category', exists: true } };
+    expect((await index.search(onlyCategories)).hits.map(({ group }) => group)).toHaveLength(12);
+    index.close();
+  });
+
+  it.each([1, 2])('rank by what is there when the answer comes, after scan %d', async (when) => {
+    let scans = 0;
+    const hooked = {
+      arena: scanner.arena,
+      async scan(scan: Parameters<Scanner['scan']>[0]) {
+        const kept = await scanner.scan(scan);
+        scans++;
+        if (scans === when) for (const { id } of plain.search({ ...asked, groupBy: 'note', limit: 1000 }).hits) for (const each of [index, plain]) each.delete(id);
+        return kept;
+      },
+    };
+    const { index, plain, query } = clustered(hooked as unknown as Scanner);
+    // Wants more groups than there are, so several scans are needed; all that is found of the first groups is deleted meanwhile.
+    const asked = { ...query, limit: 30, minScore: -0.9, filter: { field: 'category', exists: true } };
+    const { hits } = await index.search(asked);
+    expect(scans).toBeGreaterThan(when);
+    expect(hits, `seed ${seed}`).toEqual(plain.search(asked).hits);
+    index.close();
+  });
+});
+
+it('leaves out the items that ask and what scores too little', async () => {
+  const random = seededRandom(13);
+  const { index, plain } = filled(16, Array.from({ length: 3000 }, (_, at) => item(`item-${at}`, unitVector(16, random))));
+  const query = { space: 'text', vector: unitVector(16, random), limit: 20 };
+  const exclude = plain.search({ ...query, limit: 200 }).hits.map(({ id }) => id);
+  expect((await index.search({ ...query, exclude })).hits).toEqual(plain.search({ ...query, exclude }).hits);
+  const { score: minScore } = plain.search(query).hits[4];
+  expect((await index.search({ ...query, minScore })).hits).toHaveLength(5);
+  expect((await index.search({ ...query, minScore, limit: 3 })).hits).toEqual(plain.search({ ...query, limit: 3 }).hits);
+  expect((await index.search({ ...query, minScore: 1.1 })).hits).toEqual([]);
   index.close();
 });
 
@@ -205,6 +268,9 @@ describe('refuses', () => {
   it('unknown spaces, limits below 1, a part twice, odd dimensions', async () => {
     const { index } = filled(2, []);
     await expect(index.search({ space: 'image', vector: good, limit: 1 })).rejects.toThrow('Space image is not known; the collection has text.');
+    await expect(index.search({ space: 'text', vector: good, limit: 1, minScore: NaN })).rejects.toThrow('minScore: expected a number, got NaN');
+    await expect(index.search({ space: 'text', vector: good, limit: 1, kinds: [] })).rejects.toThrow('kinds: expected at least one of text, image, ocr, note, got none');
+    await expect(index.search({ space: 'text', vector: good, limit: 1, filter: { field: 'a', range: {} } })).rejects.toThrow('range of a');
     await expect(index.search({ space: 'text', vector: good, limit: 0 })).rejects.toThrow('limit: expected an integer of at least 1, got 0');
     const [row] = item('one', good).parts;
     expect(() => index.upsert({ id: 'one', fields: {}, parts: [row, { ...row, kinds: ['note', 'text'] }] })).toThrow('Item one: part 0 comes twice as text in space text.');

@@ -1,19 +1,10 @@
-import { BestItems } from './best-items.ts';
 import { type Entry, Generation } from './generation.ts';
 import { CollectionPairs } from './collection-pairs.ts';
-import { kindSet, kindsOf } from './kind-set.ts';
-import { quantiseQuery } from './quantisation.ts';
-import type { Kept } from './scan-job.ts';
+import { anyKind, kindSet, kindsOf } from './kind-set.ts';
+import { RunningSearch } from './running-search.ts';
 import type { Scanner } from './scanner.ts';
 import type { SpaceRows } from './space-rows.ts';
-import type { FacetValue, Filter, Hit, IndexedItem, IndexQuery, Kind, SearchResult, VectorIndex } from './vector-index.ts';
-
-/** One attempt's view: what was there when the search began, and what was written since. */
-interface Attempt {
-  readonly generation: Generation;
-  readonly rows: SpaceRows;
-  readonly written: readonly Entry[];
-}
+import type { FacetValue, Filter, IndexedItem, IndexQuery, Kind, SearchResult, VectorIndex } from './vector-index.ts';
 
 /**
  * The vectors of one collection, searched exactly (quantisation.ts says why the answers are exact and not approximately so).
@@ -24,8 +15,8 @@ interface Attempt {
  */
 export class CollectionIndex implements VectorIndex {
   readonly #live = new Map<string, Entry>();
-  /** For each search in flight, the entries written since it began. */
-  readonly #searches = new Set<Entry[]>();
+  /** In flight. */
+  readonly #searches = new Set<RunningSearch>();
   #generation: Generation;
   #isClosed = false;
 
@@ -84,7 +75,7 @@ export class CollectionIndex implements VectorIndex {
     const entry = this.#generation.add(item);
     this.#kill(item.id);
     this.#live.set(item.id, entry);
-    for (const written of this.#searches) written.push(entry);
+    for (const search of this.#searches) search.written.push(entry);
     this.#compact();
   }
 
@@ -101,46 +92,43 @@ export class CollectionIndex implements VectorIndex {
     this.#assertOpen();
     const entry = this.#live.get(id);
     const rows = this.#rows(this.#generation, space);
-    const wanted = kind && kindSet([kind]);
-    return entry ? [...rowsOf(entry, rows)].filter((row) => !wanted || rows.kinds(row) & wanted).map((row) => rows.vector(row).slice()) : [];
+    const wanted = kind ? kindSet([kind]) : anyKind;
+    return entry ? Array.from(rows.rowsOf(Uint32Array.of(entry.ordinal), wanted), (row) => rows.vector(row).slice()) : [];
   }
 
+  /** @returns whether an item has a value of the field. */
   known(field: string): boolean {
-    throw new RangeError(`known: the in-process index does not know yet whether there is ${field}.`);
+    this.#assertOpen();
+    return this.#generation.known(field);
   }
 
-  facets(): ReadonlyMap<string, readonly FacetValue[]> {
-    throw new RangeError('facets: the in-process index does not count yet.');
+  facets(fields: readonly string[], filter?: Filter, limit = 100): ReadonlyMap<string, readonly FacetValue[]> {
+    this.#assertOpen();
+    return this.#generation.facets(fields, filter, limit);
   }
 
-  /** The `limit` best distinct items, each by its best part; fewer only when fewer match. */
+  /** The best hits of the `limit` best groups; fewer only when fewer match. */
   async search(query: IndexQuery): Promise<SearchResult> {
     this.#assertOpen();
     if (!Number.isInteger(query.limit) || query.limit < 1) throw new RangeError(`limit: expected an integer of at least 1, got ${query.limit}.`);
-    for (const option of ['kinds', 'dimensions', 'groupBy', 'after', 'minScore'] as const) {
-      if (query[option] !== undefined) throw new RangeError(`${option}: the in-process index does not have it yet.`);
-    }
+    if (Number.isNaN(query.minScore)) throw new RangeError('minScore: expected a number, got NaN.');
+    if (query.dimensions !== undefined) throw new RangeError('dimensions: the in-process index does not have it yet.');
     this.#check(query.vector, query.space, `Query, space ${query.space}`);
 
     const generation = this.#generation;
-    const rows = this.#rows(generation, query.space);
-    const list = filterOf(query) ? generation.liveRows(rows, query.filter!) : undefined;
-    const examined = list?.length ?? rows.liveLength;
-    const count = list?.length ?? rows.length;
-    const scan = { blocks: rows.blocks.view(), rowsPerBlock: rows.rowsPerBlock, width: rows.width, list, count, query: quantiseQuery(query.vector) };
-
-    const written: Entry[] = [];
-    this.#searches.add(written);
+    const search = new RunningSearch(query, generation, this.#rows(generation, query.space));
+    this.#searches.add(search);
     generation.acquire();
     try {
-      for (let capacity = 4 * query.limit + 32; ; capacity *= 4) {
-        const kept = await this.scanner.scan({ ...scan, capacity });
-        const hits = this.#proven(query, { generation, rows, written }, kept);
-        if (hits) return { hits, examined, route: 'exact' };
+      for (let capacity = 4 * query.limit + 32 + (query.exclude?.length ?? 0); ; capacity *= 4) {
+        search.add(await this.scanner.scan(search.scan(capacity)));
+        this.#rows(this.#generation, query.space); // it may have been dropped
+        const hits = search.proven(this.#generation);
+        if (hits) return { hits, examined: search.examined, route: 'exact' };
       }
     } finally {
       generation.release();
-      this.#searches.delete(written);
+      this.#searches.delete(search);
     }
   }
 
@@ -156,29 +144,6 @@ export class CollectionIndex implements VectorIndex {
     this.#isClosed = true;
     this.#live.clear();
     this.#generation.retire();
-  }
-
-  /** Scores the kept rows and what was written meanwhile; the hits if they are proven to be the best, else nothing. */
-  #proven(query: IndexQuery, { generation, rows, written }: Attempt, kept: Kept): readonly Hit[] | undefined {
-    const { space, vector, limit, exclude } = query;
-    const filter = filterOf(query);
-    const best = new BestItems(limit);
-    const excluded = new Set(exclude);
-    const offer = ({ id }: Entry, from: SpaceRows, row: number) =>
-      !excluded.has(id) && best.offer({ id, score: from.score(row, vector), kinds: kindsOf(from.kinds(row)), part: from.part(row), group: id });
-
-    const current = this.#rows(this.#generation, space);
-    for (const entry of written) {
-      if (!entry.isLive || (filter && !this.#generation.postings.matches(filter, entry.ordinal))) continue;
-      for (const row of rowsOf(entry, current)) offer(entry, current, row);
-    }
-    for (let index = 0; index < kept.rows.length; index++) {
-      if (kept.bounds[index] < best.threshold) break;
-      const row = kept.rows[index];
-      const entry = generation.entries[rows.owner(row)];
-      if (entry.isLive) offer(entry, rows, row);
-    }
-    return kept.leftOut === -Infinity || kept.leftOut < best.threshold ? best.hits : undefined;
   }
 
   #kill(id: string): boolean {
@@ -213,17 +178,8 @@ export class CollectionIndex implements VectorIndex {
   }
 }
 
-/** A filter of nothing holds for everything and costs nothing. */
-function filterOf({ filter }: IndexQuery): Filter | undefined {
-  return filter && 'all' in filter && filter.all.length === 0 ? undefined : filter;
-}
-
 function checkDimension(space: string, dimension: number): void {
   if (!Number.isInteger(dimension) || dimension < 1 || dimension > 65_504) {
     throw new RangeError(`Space ${space}: expected a dimension from 1 to 65504, got ${dimension}.`);
   }
-}
-
-function* rowsOf({ ordinal }: Entry, rows: SpaceRows): Generator<number> {
-  for (let row = rows.firstRow(ordinal); row < rows.endRow(ordinal); row++) yield row;
 }

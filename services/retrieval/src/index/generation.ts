@@ -1,14 +1,16 @@
 import type { Arena } from './arena.ts';
+import { Bits } from './bits.ts';
 import { FloatVectors } from './float-vectors.ts';
+import { isMatch, matching } from './matches.ts';
 import { Postings } from './postings.ts';
-import { kindSet } from './kind-set.ts';
+import { type KindSet, kindSet } from './kind-set.ts';
 import { SpaceRows } from './space-rows.ts';
-import { Uint32List } from './uint32-list.ts';
-import type { Filter, IndexedItem } from './vector-index.ts';
+import type { FacetValue, Filter, IndexedItem } from './vector-index.ts';
 
 /** An item as it was written once; an update makes a new entry. */
 export interface Entry {
   readonly id: string;
+  readonly keeper: string | undefined;
   /** Its place in the current generation. */
   ordinal: number;
   isLive: boolean;
@@ -26,8 +28,8 @@ const deadShare = 0.2;
  */
 export class Generation {
   readonly entries: Entry[] = [];
-  /** 1 for a live ordinal: read for each candidate of a filter, where the entries themselves would be far apart in memory. */
-  readonly #lives = new Uint32List();
+  /** Ordinals of live entries: read for each candidate of a filter, where the entries themselves would be far apart in memory. */
+  readonly #lives = new Bits();
   #dead = 0;
   #readers = 0;
   #isRetired = false;
@@ -53,11 +55,11 @@ export class Generation {
     this.spaces.set(name, rows);
   }
 
-  add({ id, fields, parts }: IndexedItem): Entry {
-    const entry = this.#open({ id, ordinal: 0, isLive: true });
+  add({ id, keeper, fields, parts }: IndexedItem): Entry {
+    const entry = this.#open({ id, keeper, ordinal: 0, isLive: true });
+    this.postings.add(fields);
     try {
       for (const { space, part, kinds, vector } of parts) this.spaces.get(space)!.add(part, kindSet(kinds), vector);
-      this.postings.add(entry.ordinal, fields);
     } catch (cause) {
       this.kill(entry); // the arena is full
       throw cause;
@@ -67,7 +69,7 @@ export class Generation {
 
   kill(entry: Entry): void {
     entry.isLive = false;
-    this.#lives.set(entry.ordinal, 0);
+    this.#lives.delete(entry.ordinal);
     this.#dead++;
     for (const rows of this.spaces.values()) rows.kill(entry.ordinal);
   }
@@ -94,11 +96,29 @@ export class Generation {
     return next;
   }
 
-  /** The live rows, ascending, of the items that match. */
-  liveRows(space: SpaceRows, filter: Filter): Uint32Array {
-    const ordinals = this.postings.matching(filter);
-    const lives = this.#lives.view();
-    return space.rowsOf(this.#dead === 0 ? ordinals : ordinals.filter((ordinal) => lives[ordinal] === 1));
+  /** The live rows of some kinds, ascending, of the items that match. */
+  liveRows(space: SpaceRows, kinds: KindSet, filter: Filter): Uint32Array {
+    const ordinals = matching(filter, this.postings);
+    return space.rowsOf(this.#dead === 0 ? ordinals : ordinals.filter((ordinal) => this.#lives.has(ordinal)), kinds);
+  }
+
+  isMatch(filter: Filter, { ordinal }: Entry): boolean {
+    return isMatch(filter, this.postings, ordinal);
+  }
+
+  /** Counts values among the live items that match. */
+  facets(fields: readonly string[], filter: Filter | undefined, limit: number): Map<string, readonly FacetValue[]> {
+    let among = this.#lives;
+    if (filter) {
+      among = new Bits(this.entries.length);
+      for (const ordinal of matching(filter, this.postings)) if (this.#lives.has(ordinal)) among.add(ordinal);
+    }
+    return new Map(fields.map((field) => [field, this.postings.count(field, among, limit)]));
+  }
+
+  /** @returns whether a live item has a value of the field. */
+  known(field: string): boolean {
+    return this.postings.field(field)?.isIn(this.#lives) ?? false;
   }
 
   /** Keeps the blocks until `release`. */
@@ -120,7 +140,7 @@ export class Generation {
   #open(entry: Entry): Entry {
     entry.ordinal = this.entries.length;
     this.entries.push(entry);
-    this.#lives.push(1);
+    this.#lives.add(entry.ordinal);
     for (const rows of this.spaces.values()) rows.open();
     return entry;
   }

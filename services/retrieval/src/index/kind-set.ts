@@ -3,6 +3,9 @@ import { type Kind, kinds } from './vector-index.ts';
 /** Some of the kinds as a number: bit i is `kinds[i]`. */
 export type KindSet = number;
 
+/** All kinds. */
+export const anyKind: KindSet = (1 << kinds.length) - 1;
+
 /** @throws RangeError when there is none, or one that is not known. */
 export function kindSet(names: readonly Kind[]): KindSet {
   if (names.length === 0) throw new RangeError(`kinds: expected at least one of ${kinds.join(', ')}, got none.`);

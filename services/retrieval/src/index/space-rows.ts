@@ -1,6 +1,6 @@
 import { type Arena, pageBytes } from './arena.ts';
 import { FloatVectors, innerProduct } from './float-vectors.ts';
-import type { KindSet } from './kind-set.ts';
+import { anyKind, type KindSet } from './kind-set.ts';
 import { paddedWidth, quantiseRow, rowHeaderBytes } from './quantisation.ts';
 import { Uint32List } from './uint32-list.ts';
 
@@ -22,7 +22,12 @@ export class SpaceRows {
   readonly #slots = new Uint32List();
   /** The first row of each item; its rows end where the next item's begin. */
   readonly #firstRows = new Uint32List();
-  #dead = 0;
+  /** Live rows by their kinds. */
+  readonly #live = new Uint32Array(anyKind + 1);
+  /** The rows of some kinds, dead or not: for each set of kinds that was asked for, made up to a row. */
+  readonly #byKinds = new Map<KindSet, { readonly rows: Uint32List; upTo: number }>();
+  /** Rows by their kinds, dead or not. */
+  readonly #rows = new Uint32Array(anyKind + 1);
   /** Every item before the last has exactly one row. */
   #isOneToOne = true;
 
@@ -39,9 +44,18 @@ export class SpaceRows {
     return this.#owners.length;
   }
 
-  /** Rows that are not dead. */
-  get liveLength(): number {
-    return this.length - this.#dead;
+  /** Rows of some kinds that are not dead. */
+  liveLength(kinds: KindSet): number {
+    return countOf(this.#live, kinds);
+  }
+
+  /** The rows of some kinds, ascending, dead or not; nothing when all rows are. */
+  ofKinds(kinds: KindSet): Uint32Array | undefined {
+    if (this.#allHave(kinds)) return undefined;
+    let known = this.#byKinds.get(kinds);
+    if (!known) this.#byKinds.set(kinds, (known = { rows: new Uint32List(), upTo: 0 }));
+    for (; known.upTo < this.length; known.upTo++) if (this.kinds(known.upTo) & kinds) known.rows.push(known.upTo);
+    return known.rows.view();
   }
 
   /** Bytes of its blocks. */
@@ -82,7 +96,7 @@ export class SpaceRows {
     for (let row = this.firstRow(ordinal); row < this.endRow(ordinal); row++) {
       this.arena.float32[(this.#address(row) >> 2) + 1] = -Infinity;
       this.floats.remove(this.#slots.at(row));
-      this.#dead++;
+      this.#live[this.kinds(row)]--;
     }
   }
 
@@ -94,15 +108,16 @@ export class SpaceRows {
     return ordinal + 1 < this.#firstRows.length ? this.#firstRows.at(ordinal + 1) : this.length;
   }
 
-  /** The rows of the items, in the order of the ordinals. */
-  rowsOf(ordinals: Uint32Array): Uint32Array {
-    if (this.#isOneToOne && this.length === this.#firstRows.length) return ordinals; // each row has the ordinal of its item
+  /** The rows of some kinds of the items, in the order of the ordinals. */
+  rowsOf(ordinals: Uint32Array, kinds: KindSet): Uint32Array {
+    const isEach = this.#allHave(kinds);
+    if (isEach && this.#isOneToOne && this.length === this.#firstRows.length) return ordinals; // each row has the ordinal of its item
     const firstRows = this.#firstRows.view();
     const list = new Uint32List(ordinals.length);
     for (let index = 0; index < ordinals.length; index++) {
       const ordinal = ordinals[index];
       const end = ordinal + 1 < firstRows.length ? firstRows[ordinal + 1] : this.length;
-      for (let row = firstRows[ordinal]; row < end; row++) list.push(row);
+      for (let row = firstRows[ordinal]; row < end; row++) if (isEach || this.kinds(row) & kinds) list.push(row);
     }
     return list.view();
   }
@@ -139,11 +154,20 @@ export class SpaceRows {
     this.#owners.push(this.#firstRows.length - 1);
     this.#parts.push(part);
     this.#kinds.push(kinds);
+    this.#rows[kinds]++;
+    this.#live[kinds]++;
     this.#slots.push(slot);
     return this.#address(row);
+  }
+
+  #allHave(kinds: KindSet): boolean {
+    return countOf(this.#rows, kinds) === this.length;
   }
 
   #address(row: number): number {
     return this.blocks.at(Math.floor(row / this.rowsPerBlock)) + (row % this.rowsPerBlock) * this.#stride;
   }
 }
+
+/** Sums counts by sets of kinds over the sets that have one of `kinds`. */
+const countOf = (counts: Uint32Array, kinds: KindSet) => counts.reduce((sum, count, set) => (set & kinds ? sum + count : sum), 0);

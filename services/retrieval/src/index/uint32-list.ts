@@ -7,6 +7,12 @@ export class Uint32List {
     this.#values = new Uint32Array(capacity);
   }
 
+  static of(...values: number[]): Uint32List {
+    const list = new Uint32List(values.length);
+    for (const value of values) list.push(value);
+    return list;
+  }
+
   get length(): number {
     return this.#length;
   }
@@ -28,13 +34,18 @@ export class Uint32List {
     this.#values[this.#length++] = value;
   }
 
+  /** Keeps the first `length` values. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
+
   /** The values so far; a view, valid until the next push. */
   view(): Uint32Array {
     return this.#values.subarray(0, this.#length);
   }
 
-  /** @returns whether an ascending list has the value. */
-  hasSorted(value: number): boolean {
+  /** @returns where an ascending list has the first value of at least `value`, or its length. */
+  firstAtLeast(value: number): number {
     let low = 0;
     let high = this.#length;
     while (low < high) {
@@ -42,6 +53,12 @@ export class Uint32List {
       if (this.#values[middle] < value) low = middle + 1;
       else high = middle;
     }
-    return low < this.#length && this.#values[low] === value;
+    return low;
+  }
+
+  /** @returns whether an ascending list has the value. */
+  hasSorted(value: number): boolean {
+    const index = this.firstAtLeast(value);
+    return index < this.#length && this.#values[index] === value;
   }
 }
