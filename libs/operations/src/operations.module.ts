@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService } from '@nestjs/core';
 import { Database } from '@touchstone/persistence';
@@ -5,9 +6,10 @@ import { OperationController } from './operation.controller.ts';
 import { OperationMetrics } from './operation-metrics.ts';
 import { Operations, type OperationsContext } from './operations.ts';
 import { OperationHandlers } from './worker/operation-handler.ts';
-import { OperationWorker, type WorkerOptions } from './worker/operation-worker.ts';
+import { OperationQueue } from './worker/operation-queue.ts';
+import { defaultLeaseMs, OperationWorker, type WorkerOptions } from './worker/operation-worker.ts';
 
-export interface OperationsOptions extends WorkerOptions, Pick<OperationsContext, 'newUuid' | 'watchPollMs'> {}
+export interface OperationsOptions extends WorkerOptions, Pick<OperationsContext, 'service' | 'newUuid' | 'watchPollMs'> {}
 
 /**
  * Provides `Operations` to a whole service, serves the contract `OperationService`, and works on what is queued with the
@@ -27,7 +29,10 @@ export class OperationsModule {
         {
           provide: OperationWorker,
           inject: [Database, OperationHandlers],
-          useFactory: (database: Database, handlers: OperationHandlers) => new OperationWorker(database, handlers, { ...options, service }),
+          useFactory: (database: Database, handlers: OperationHandlers) => {
+            const { leaseMs = defaultLeaseMs } = options;
+            return new OperationWorker(new OperationQueue(database, { service, owner: randomUUID(), leaseMs }), handlers, { ...options, leaseMs });
+          },
         },
         {
           provide: Operations,

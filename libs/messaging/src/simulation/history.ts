@@ -1,3 +1,4 @@
+import { type OperationContext, type OperationHandler, OperationWorker } from '@touchstone/operations';
 import { seededRandom } from '@touchstone/runtime/random';
 import type { RetryPolicy } from '@touchstone/runtime/retry';
 import { Consumer, type EventHandlers } from '../delivery/consumer.ts';
@@ -5,17 +6,10 @@ import { Assignment } from '../kafka/assignment.ts';
 import { isReplayed, orderingKey, type StoredEvent } from '../outbox/stored-event.ts';
 import { type Publisher, Relay } from '../relay/relay.ts';
 import { Broker, sessionMs } from './broker.ts';
+import { calmAfter, type Fault } from './faults.ts';
+import { operationKind, operationLeaseMs, operationStore, OperationTables } from './operations.ts';
 import { Process, Scheduler } from './scheduler.ts';
 import { leaseMs, type Mistake, numberOf, Session, Tables, Violation } from './store.ts';
-
-export interface Fault {
-  /** After so many steps of the history. */
-  readonly at: number;
-  readonly kind: 'crash' | 'pause' | 'swizzle' | 'clock' | 'lease' | 'rebalance' | 'replay';
-  /** In [0, 1): which process. */
-  readonly victim: number;
-  readonly ms: number;
-}
 
 export interface HistoryOptions {
   readonly seed: number;
@@ -31,47 +25,40 @@ export interface History {
   readonly violation?: Violation;
   /** `process: step`, in order. */
   readonly trace: readonly string[];
-  readonly faults: number;
+  readonly operations: number;
+  /** How often an operation went from one worker to the next. */
+  readonly takeovers: number;
 }
 
 const processes = 2;
 const keys = ['a', 'b', 'c', 'd'];
-const calmAfter = 900;
 /** Far more steps than a history needs; one that takes them all is stuck. */
 const longest = 60_000;
+/** An event of this place within its key makes an operation of so many units. */
+const everyEvents = 2;
+const units = 4;
 const retry: RetryPolicy = { attempts: 3, firstDelayMs: 250, maximumDelayMs: 1_000 };
-const kinds: readonly Fault['kind'][] = ['crash', 'crash', 'pause', 'swizzle', 'clock', 'lease', 'rebalance', 'replay', 'replay'];
-
-/** What happens to a history of this seed. */
-export function faultsOf(seed: number): Fault[] {
-  const random = seededRandom(seed ^ 0x5eed);
-  const drawn = Array.from({ length: 3 + Math.floor(random() * 10) }, () => ({
-    at: Math.floor(random() * calmAfter),
-    kind: kinds[Math.floor(random() * kinds.length)],
-    victim: random(),
-    ms: Math.floor(random() * 12_000),
-  }));
-  return drawn.sort((a, b) => a.at - b.at);
-}
-
 /**
- * Writers, relays and consumers of one service from its first event until all is calm. Relay, Consumer, Assignment and
- * Partition are the product's; tables, broker, clock and randomness are ours. The same options give the same history.
+ * Writers, relays, consumers and workers of one service from its first event until all is calm: events make operations, and
+ * operations events. Relay, Consumer, Assignment, Partition and OperationWorker are the product's; tables, broker, clock and
+ * randomness are ours. The same options give the same history.
  */
 export async function runHistory(options: HistoryOptions): Promise<History> {
   const world = new World(options);
+  let violation: Violation | undefined;
   try {
     await world.run();
-    return { trace: world.scheduler.trace, faults: options.faults.length };
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
-    return { violation: error, trace: world.scheduler.trace, faults: options.faults.length };
+    violation = error;
   }
+  return { violation, trace: world.scheduler.trace, ...world.work };
 }
 
 class World implements EventHandlers {
   readonly scheduler: Scheduler;
   readonly #tables: Tables;
+  readonly #operations: OperationTables;
   readonly #broker = new Broker();
   readonly #random: () => number;
   readonly #poison = new Set<string>();
@@ -86,7 +73,8 @@ class World implements EventHandlers {
   constructor(private readonly options: HistoryOptions) {
     this.#random = seededRandom(options.seed);
     this.scheduler = new Scheduler(this.#random);
-    this.#tables = new Tables(options.mistake);
+    this.#tables = new Tables(options.mistake, (event) => this.#enqueue(event));
+    this.#operations = new OperationTables(options.mistake);
   }
 
   async run(): Promise<void> {
@@ -103,10 +91,17 @@ class World implements EventHandlers {
     this.#checkParked();
     this.#poison.clear();
     this.#tables.replay();
+    for (const row of this.#operations.rows) this.#operations.retry(row);
     await this.#untilDone();
+    for (const { id, state, done } of this.#operations.rows) if (state !== 'succeeded' || done !== units) throw new Violation(`${id} is ${state} after ${done} of ${units} units`);
     for (const [key, last] of this.#written) {
       if (this.#tables.effects.get(key) !== last) throw new Violation(`${key} has ${this.#tables.effects.get(key) ?? 0} effects of ${last} events`);
     }
+  }
+
+  get work(): Pick<History, 'operations' | 'takeovers'> {
+    const { rows } = this.#operations;
+    return { operations: rows.length, takeovers: rows.reduce((sum, { fencing }) => sum + Math.max(0, fencing - 1), 0) };
   }
 
   has(): boolean {
@@ -120,20 +115,20 @@ class World implements EventHandlers {
 
   async #tick(): Promise<void> {
     await this.scheduler.tick();
-    const violation = this.#tables.violation ?? this.#broken;
+    const violation = this.#tables.violation ?? this.#operations.violation ?? this.#broken;
     if (violation) throw violation;
   }
 
   async #untilDone(): Promise<void> {
     for (let tick = 0; !this.#isDone(); tick += 1) {
-      if (tick === longest) throw new Violation(`stuck: ${this.#tables.outbox.length} events in the outbox, offsets ${this.#broker.committed.join(' ')} of ${this.#broker.log.map(({ length }) => length).join(' ')}`);
+      if (tick === longest) throw new Violation(`stuck: ${this.#tables.outbox.length} events in the outbox, ${this.#operations.queue.length} operations, offsets ${this.#broker.committed.join(' ')} of ${this.#broker.log.map(({ length }) => length).join(' ')}`);
       await this.#tick();
     }
   }
 
   #isDone(): boolean {
     const isConsumed = this.options.transport === 'local' || this.#broker.log.every(({ length }, partition) => this.#broker.committed[partition] >= length);
-    return this.#writing === 0 && this.#tables.outbox.length === 0 && isConsumed;
+    return this.#writing === 0 && this.#tables.outbox.length === 0 && this.#operations.queue.length === 0 && isConsumed;
   }
 
   /** The events of a parked key that have no effect are its dead letters, all of them and in order. */
@@ -144,6 +139,34 @@ class World implements EventHandlers {
       const missing = Array.from({ length: last - done }, (_, index) => done + index + 1);
       if (numbers.filter((number) => number > done).join() !== missing.join()) throw new Violation(`${key} has effects up to ${done} of ${last}, and the dead letters ${numbers.join()}`);
     }
+  }
+
+  /** An operation of an event, in the transaction of its effect; its last unit posts an event in turn. */
+  #enqueue(event: StoredEvent): void {
+    if (numberOf(event) % everyEvents === 0) this.#operations.enqueue(event.tenant!, `operation of ${event.eventId}`, units);
+  }
+
+  #handler(process: Process): OperationHandler {
+    return {
+      run: async (context) => {
+        for (let unit = ((context.checkpoint?.unit as number) ?? 0) + 1; unit <= units; unit += 1) {
+          await process.step(`work on unit ${unit} of ${context.id}`);
+          if (!this.#isCalm && this.#random() < 0.05) throw new Error('by chance');
+          context.signal.throwIfAborted();
+          await context.save({ unit }, async () => {
+            this.#operations.effect(context.id, unit);
+            if (unit === units) this.#post(context);
+          });
+        }
+        return {};
+      },
+    };
+  }
+
+  #post({ id, tenant }: OperationContext): void {
+    const event = { id: String(this.#tables.nextId++), eventId: `${id} done`, topic: 'topic', key: id, tenant, payload: Uint8Array.of(1), headers: {} };
+    this.#tables.post(event);
+    this.#written.set(orderingKey(event), 1);
   }
 
   async #write(process: Process): Promise<void> {
@@ -166,6 +189,7 @@ class World implements EventHandlers {
   }
 
   readonly #locked = new Set<string>();
+  readonly #workers = new Map<Process, OperationWorker>();
 
   #spawn(): void {
     const process = new Process(`process ${(this.#born += 1)}`, this.scheduler);
@@ -175,6 +199,11 @@ class World implements EventHandlers {
     const local: Publisher['publish'] = (...batch) => consumer.consume(...batch);
     new Relay(session.outboxStore(process.name, 5), { clock: process, leaseMs }).start({ publish: this.options.transport === 'local' ? local : this.#publisher(process, consumer) });
     if (this.options.transport === 'kafka') this.#inBackground(this.#consume(process, consumer));
+    const handler = { handler: this.#handler(process), toJson: () => null, fromJson: (input: unknown) => input };
+    const store = operationStore(session, this.#operations, process.name, () => this.scheduler.now, this.options.mistake);
+    const worker = new OperationWorker(store, { kinds: () => [operationKind], get: () => handler }, { clock: process, random: this.#random, leaseMs: operationLeaseMs, concurrency: 2, retry });
+    worker.onApplicationBootstrap();
+    this.#workers.set(process, worker);
   }
 
   #publisher(process: Process, consumer: Pick<Consumer, 'consume'>): Publisher['publish'] {
@@ -242,6 +271,8 @@ class World implements EventHandlers {
     if (kind === 'clock') process.skewMs = (victim < 0.5 ? -1 : 1) * ms * 10; // Up to two minutes, by which a retry may come late.
     if (kind === 'lease') for (const lease of this.#tables.leases) lease.expiresAt = -Infinity;
     if (kind === 'rebalance') this.#broker.rebalance();
+    if (kind === 'stop') this.#inBackground(this.#workers.get(process)!.stop().then(() => this.#alive.includes(process) && this.#crash(process)));
+    if (kind === 'cancel' || kind === 'retry') for (const row of this.#operations.rows) if (this.#random() < 0.3) this.#operations[kind](row);
     if (kind === 'replay') {
       for (const { eventId } of this.#tables.deadLetters) if (this.#random() < 0.5) this.#poison.delete(eventId);
       this.#tables.replay();
@@ -261,7 +292,7 @@ class World implements EventHandlers {
   }
 
   /** Its end would be a bug of the simulation. */
-  #inBackground(work: Promise<void>): void {
+  #inBackground(work: Promise<unknown>): void {
     work.catch((error: unknown) => (this.#broken = error));
   }
 }

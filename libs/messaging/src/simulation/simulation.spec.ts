@@ -1,7 +1,8 @@
 import { log } from '@touchstone/runtime/logging';
 import { beforeAll, expect, it } from 'vitest';
 import { printedSeed } from '../fixture/printed-seed.ts';
-import { faultsOf, type HistoryOptions, runHistory } from './history.ts';
+import { faultsOf } from './faults.ts';
+import { type HistoryOptions, runHistory } from './history.ts';
 import { report, shortest } from './shortest.ts';
 import type { Mistake } from './store.ts';
 
@@ -13,16 +14,20 @@ beforeAll(() => {
 
 const optionsOf = (seed: number, transport: HistoryOptions['transport'], mistake?: Mistake): HistoryOptions => ({ seed, transport, events: 24, faults: faultsOf(seed), lossRate: 0.02, mistake });
 
-it.each(['local', 'kafka'] as const)(`${histories / 2} histories over the %s transport lose nothing, double nothing and keep the order`, async (transport) => {
+it.each(['local', 'kafka'] as const)(`${histories / 2} histories of events over the %s transport and of operations lose nothing, double nothing and keep the order`, async (transport) => {
   const first = printedSeed();
-  let steps = 0;
+  let [steps, operations, takeovers] = [0, 0, 0];
   for (let seed = first; seed < first + histories / 2; seed += 1) {
     const history = await runHistory(optionsOf(seed, transport));
     if (history.violation) expect.fail(report(await shortest(optionsOf(seed, transport))));
     steps += history.trace.length;
+    operations += history.operations;
+    takeovers += history.takeovers;
   }
-  console.log(`${steps} steps`);
+  console.log(`${steps} steps, ${operations} operations, ${takeovers} of them taken again`);
   expect(steps).toBeGreaterThan(histories * 50);
+  expect(operations).toBeGreaterThan(histories);
+  expect(takeovers).toBeGreaterThan(histories / 2);
 }, 120_000);
 
 it('the same seed is the same history', async () => {
@@ -39,6 +44,9 @@ it.each<[Mistake, HistoryOptions['transport']]>([
   ['offset committed before the effect', 'kafka'],
   ['no inbox', 'kafka'],
   ['replays overtaken', 'kafka'],
+  ['operations without fencing', 'local'],
+  ['checkpoint apart from its effects', 'local'],
+  ['cancelled, and still queued', 'local'],
 ])('notices: %s (%s)', async (mistake, transport) => {
   for (let seed = 1; seed <= 1_000; seed += 1) {
     const { violation } = await runHistory(optionsOf(seed, transport, mistake));

@@ -1,3 +1,4 @@
+import { DatabaseUnavailable } from '@touchstone/persistence';
 import { type Claim, ClaimLost } from '../delivery/claim.ts';
 import type { InboxStore } from '../delivery/consumer.ts';
 import { AlreadyReceived } from '../delivery/inbox.ts';
@@ -6,7 +7,16 @@ import type { OutboxStore } from '../relay/relay.ts';
 import type { Process } from './scheduler.ts';
 
 /** Ways to break the protocol, to see that a history notices. */
-export type Mistake = 'no fencing' | 'inbox row after the effect' | 'removed before published' | 'offset committed before the effect' | 'no inbox' | 'replays overtaken';
+export type Mistake =
+  | 'no fencing'
+  | 'inbox row after the effect'
+  | 'removed before published'
+  | 'offset committed before the effect'
+  | 'no inbox'
+  | 'replays overtaken'
+  | 'operations without fencing'
+  | 'checkpoint apart from its effects'
+  | 'cancelled, and still queued';
 
 export class Violation extends Error {
   override readonly name = 'Violation';
@@ -37,7 +47,11 @@ export class Tables {
   readonly mistake?: Mistake;
   violation: Violation | undefined;
 
-  constructor(mistake?: Mistake) {
+  /** @param onEffect what the handler of an event does besides, in its transaction. */
+  constructor(
+    mistake?: Mistake,
+    private readonly onEffect: (event: StoredEvent) => void = () => undefined,
+  ) {
     this.mistake = mistake;
   }
 
@@ -57,6 +71,7 @@ export class Tables {
     if (number <= last) this.violation ??= new Violation(`${event.eventId} has its effect twice`);
     else if (number > last + 1) this.violation ??= new Violation(`${event.eventId} has its effect before ${key} ${last + 1}`);
     this.effects.set(key, number);
+    this.onEffect(event);
   }
 
   /** As replayDeadLetters does. */
@@ -85,7 +100,7 @@ export class Session {
     await this.process.step(name);
     const result = await work();
     await this.process.step(`${name} answered`);
-    if (this.isLost()) throw new Error(`the answer to ${name} was lost`);
+    if (this.isLost()) throw new DatabaseUnavailable(`the answer to ${name} was lost`);
     return result;
   }
 

@@ -27,6 +27,9 @@ export interface HeldOperation {
 /** How an operation ends. */
 export type Outcome = { state: 'succeeded'; result: JsonObject } | { state: 'failed'; problem: Failure } | { state: 'cancelled' };
 
+/** What a worker does with operations; OperationQueue, or the store of a simulation. */
+export type OperationStore = Pick<OperationQueue, 'take' | 'renew' | 'save' | 'finish' | 'release'>;
+
 const changed = 'sequence = sequence + 1, updated_at = now()';
 /** Parameters: tenant, id, fencing. */
 const whileHeld = `where tenant_id = $1 and id = $2 and fencing = $3 and state = 'running'`;

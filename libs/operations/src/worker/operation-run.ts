@@ -5,7 +5,7 @@ import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
 import type { Progress } from '../operation.ts';
 import type { OperationContext } from './operation-handler.ts';
-import { type HeldOperation, LeaseLost, type OperationQueue } from './operation-queue.ts';
+import { type HeldOperation, LeaseLost, type OperationStore } from './operation-queue.ts';
 
 /** Somebody asked for it. */
 export class CancelRequested extends Error {
@@ -35,7 +35,7 @@ export class OperationRun implements OperationContext<unknown> {
 
   constructor(
     readonly held: HeldOperation,
-    private readonly queue: OperationQueue,
+    private readonly queue: OperationStore,
     private readonly clock: Clock,
   ) {
     this.id = held.id;

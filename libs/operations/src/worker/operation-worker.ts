@@ -1,12 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { Problem, Reason, reasonName } from '@touchstone/contracts';
-import { type Database, DatabaseUnavailable } from '@touchstone/persistence';
+import { DatabaseUnavailable } from '@touchstone/persistence';
 import { type Clock, systemClock } from '@touchstone/runtime/clock';
 import { log } from '@touchstone/runtime/logging';
 import { retryDelay, type RetryPolicy } from '@touchstone/runtime/retry';
 import type { Failure } from '../operation.ts';
 import type { OperationHandlers } from './operation-handler.ts';
-import { type HeldOperation, LeaseLost, OperationQueue, type Outcome } from './operation-queue.ts';
+import { type HeldOperation, LeaseLost, type OperationStore, type Outcome } from './operation-queue.ts';
 import { CancelRequested, OperationRun, WorkerStopping } from './operation-run.ts';
 
 /** One to two minutes in all: longer than the restart of a peer. */
@@ -15,8 +14,10 @@ export const defaultRetryPolicy: RetryPolicy = { attempts: 7, firstDelayMs: 2_00
 /** Tenants whose turn is remembered. */
 const rememberedTenants = 1_000;
 
+/** After this time another worker takes over from one that was killed. */
+export const defaultLeaseMs = 15_000;
+
 export interface WorkerOptions {
-  readonly service: string;
   readonly clock?: Clock;
   /** In [0, 1). */
   readonly random?: () => number;
@@ -24,7 +25,7 @@ export interface WorkerOptions {
   readonly concurrency?: number;
   /** Longest time in which work that another process made, or a request to cancel, goes unseen. Default 1,000. */
   readonly pollMs?: number;
-  /** After this time another worker takes over from one that was killed. Default 15,000. */
+  /** That of the queue. Default `defaultLeaseMs`. */
   readonly leaseMs?: number;
   /** Longest wait for handlers when the process stops. Default 10,000. */
   readonly stopMs?: number;
@@ -40,7 +41,6 @@ export interface WorkerOptions {
  * whose turn in this process was longest ago; then the oldest.
  */
 export class OperationWorker {
-  readonly #queue: OperationQueue;
   readonly #options: Required<WorkerOptions>;
   readonly #runs = new Map<OperationRun, Promise<void>>();
   readonly #stopping = new AbortController();
@@ -51,12 +51,11 @@ export class OperationWorker {
   #isFailing = false;
 
   constructor(
-    database: Database,
-    private readonly handlers: OperationHandlers,
-    { service, clock = systemClock, random = Math.random, concurrency = 4, pollMs = 1_000, leaseMs = 15_000, stopMs = 10_000, retry = defaultRetryPolicy }: WorkerOptions,
+    private readonly queue: OperationStore,
+    private readonly handlers: Pick<OperationHandlers, 'kinds' | 'get'>,
+    { clock = systemClock, random = Math.random, concurrency = 4, pollMs = 1_000, leaseMs = defaultLeaseMs, stopMs = 10_000, retry = defaultRetryPolicy }: WorkerOptions = {},
   ) {
-    this.#options = { service, clock, random, concurrency, pollMs, leaseMs, stopMs, retry };
-    this.#queue = new OperationQueue(database, { service, owner: randomUUID(), leaseMs });
+    this.#options = { clock, random, concurrency, pollMs, leaseMs, stopMs, retry };
   }
 
   /** Called by Nest once all providers are there. @throws Error for a handler that cannot be. */
@@ -107,7 +106,7 @@ export class OperationWorker {
 
   async #takeAll(kinds: readonly string[]): Promise<void> {
     while (this.#runs.size < this.#options.concurrency && !this.#stopping.signal.aborted) {
-      const held = await this.#queue.take(kinds, [...this.#recentTenants]);
+      const held = await this.queue.take(kinds, [...this.#recentTenants]);
       if (!held) return;
       this.#remember(held.tenant.id);
       this.#begin(held);
@@ -115,7 +114,7 @@ export class OperationWorker {
   }
 
   #begin(held: HeldOperation): void {
-    const run = new OperationRun(held, this.#queue, this.#options.clock);
+    const run = new OperationRun(held, this.queue, this.#options.clock);
     const work = this.#work(run)
       .catch((error: unknown) => {
         const { id, kind } = held;
@@ -133,7 +132,7 @@ export class OperationWorker {
   async #work(run: OperationRun): Promise<void> {
     const { held } = run;
     const { leaseMs, pollMs, retry } = this.#options;
-    const finish = (outcome: Outcome) => this.#queue.finish(held, outcome.state === 'succeeded' ? run.lastProgress : run.savedProgress, outcome);
+    const finish = (outcome: Outcome) => this.queue.finish(held, outcome.state === 'succeeded' ? run.lastProgress : run.savedProgress, outcome);
     if (held.isCancelRequested) return finish({ state: 'cancelled' });
     if (held.attempts > retry.attempts) {
       log.error({ operation: held.id, kind: held.kind, attempts: held.attempts - 1 }, 'an operation has failed: its process ended each time');
@@ -156,7 +155,7 @@ export class OperationWorker {
     const reason: unknown = run.signal.reason;
     if (error instanceof LeaseLost || reason instanceof LeaseLost) throw error instanceof LeaseLost ? error : reason;
     if (reason instanceof CancelRequested) return finish({ state: 'cancelled' });
-    const release = (delayMs: number, isCounted: boolean) => this.#queue.release(run.held, run.savedProgress, { delayMs, isCounted });
+    const release = (delayMs: number, isCounted: boolean) => this.queue.release(run.held, run.savedProgress, { delayMs, isCounted });
     if (reason instanceof WorkerStopping) return release(0, false);
     if (error instanceof DatabaseUnavailable) {
       log.warn({ err: error, operation: id, kind }, 'an operation waits for the database');
