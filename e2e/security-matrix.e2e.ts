@@ -45,7 +45,7 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'OperationService.CancelOperation': { path: { id: '{cancelled}' } },
   'OperationService.RetryOperation': { path: { id: '{cancelled}' } },
   'OperationService.WatchOperation': { path: { id: '{operation}' } },
-  'SearchService.Search': { path: { collection: '{collection}' }, body: { query: { text: 'one' } } },
+  'SearchService.Search': { path: { collection: '{collection}' }, body: { query: { text: 'one' }, limit: 1, groupBy: 'author', facets: ['createdAt'], explain: true, withItems: true } },
   'Embeddings.Create': { path: {}, body: { model: 'embed-text', input: 'one' } },
   'BlobService.StoreBlob': { path: {}, body: randomBytes(100) },
   'BlobService.GetBlob': { path: { id: '{blob}' } },

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { FieldRulesSchema } from '../gen/buf/validate/validate_pb.ts';
 import { EchoEventSchema, NoteSchema } from '../gen/touchstone/echo/v1/echo_pb.ts';
 import { ItemInputSchema } from '../gen/touchstone/retrieval/v1/item_pb.ts';
-import { ConditionSchema } from '../gen/touchstone/retrieval/v1/search_pb.ts';
+import { FilterSchema } from '../gen/touchstone/retrieval/v1/search_pb.ts';
 import { copyOf } from './copy.ts';
 
 const note = fromJson(NoteSchema, {
@@ -18,7 +18,7 @@ describe('a copy', () => {
     ['a oneof', EchoEventSchema, create(EchoEventSchema, { sequence: 3, event: { case: 'note', value: note } })],
     ['an empty oneof', EchoEventSchema, create(EchoEventSchema)],
     ['bytes', ItemInputSchema, create(ItemInputSchema, { id: 'a', images: [{ source: { case: 'base64', value: Uint8Array.of(1, 2) } }] })],
-    ['Value and ListValue', ConditionSchema, fromJson(ConditionSchema, { field: 'f', in: [1, 'a', null, { x: [true] }] })],
+    ['Value and ListValue', FilterSchema, fromJson(FilterSchema, { field: 'f', in: [1, 'a', null, { x: [true] }] })],
     ['fields with presence and 64 bits', FieldRulesSchema, fromJson(FieldRulesSchema, { required: true, string: { minLen: '9007199254740993' } })],
   ])('of %s is what clone makes of it', (_, schema, message) => {
     const copy = copyOf(schema, message);

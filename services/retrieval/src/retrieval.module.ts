@@ -20,8 +20,11 @@ import { StoredItems } from './item/stored-items.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
 import { CollectionViews, SCANNER } from './search/collection-views.service.ts';
+import { FieldNames } from './search/field-names.service.ts';
 import { IndexMetrics } from './search/index.metrics.ts';
 import { LatestPositions } from './search/latest-positions.service.ts';
+import { Queries } from './search/queries.service.ts';
+import { QueryVectors } from './search/query-vectors.service.ts';
 import { SearchController } from './search/search.controller.ts';
 import { Searches } from './search/searches.service.ts';
 
@@ -47,6 +50,7 @@ export class RetrievalModule {
         Collections,
         CollectionLog,
         CollectionViews,
+        FieldNames,
         IndexMetrics,
         ItemEmbedding,
         ItemPreparation,
@@ -55,6 +59,8 @@ export class RetrievalModule {
         KeptPictures,
         LatestPositions,
         Pictures,
+        Queries,
+        QueryVectors,
         Searches,
         StoredItems,
       ],

@@ -1,4 +1,4 @@
-import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type Call, GrpcController, type Implementation, type Result } from '@touchstone/contracts';
 import {
   type DeleteItemRequest,
@@ -11,9 +11,9 @@ import {
   type UpsertItemsResponseSchema,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { Collections } from '../collection/collections.service.ts';
-import { kindsOf } from '../index/kind-set.ts';
 import type { ItemContent } from './item-content.ts';
 import { refuseTooManyPictures, vectorRefused } from './item.errors.ts';
+import { toItemMessage } from './item-message.ts';
 import { Items } from './items.service.ts';
 import { givenVectors } from './given-vectors.ts';
 import { ownVectors, VectorRefused } from './own-vectors.ts';
@@ -34,20 +34,7 @@ export class ItemController implements Implementation<typeof ItemService> {
   }
 
   async getItem({ collection, id }: GetItemRequest, { tenant }: Call): Promise<Result<typeof ItemSchema>> {
-    const { item, images, parts } = await this.items.get(tenant, collection, id);
-    return {
-      id: item.id,
-      title: item.title,
-      body: item.body,
-      images: images.map(({ sha256, bytes, ocrText }) => ({ sha256, bytes, ocrText })),
-      attributes: item.attributes,
-      category: item.category,
-      author: item.author,
-      createdAt: timestampFromDate(item.createdAt),
-      storedAt: timestampFromDate(item.storedAt),
-      updatedAt: timestampFromDate(item.updatedAt),
-      parts: parts.map(({ space, kinds, part, modelVersion, isOwn }) => ({ space, kinds: [...kindsOf(kinds)], part, modelVersion, isOwn })),
-    };
+    return toItemMessage(await this.items.get(tenant, collection, id));
   }
 
   async deleteItem({ collection, id }: DeleteItemRequest, { tenant, signal, once }: Call): Promise<Result<typeof DeleteItemResponseSchema>> {

@@ -4,7 +4,7 @@ import { Outbox } from '@touchstone/messaging';
 import { Database } from '@touchstone/persistence';
 import type { Once } from '@touchstone/runtime/once';
 import type { Tenant } from '@touchstone/runtime/tenant';
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { Collection } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
 import { CollectionViews } from '../search/collection-views.service.ts';
@@ -68,14 +68,15 @@ export class Items {
   async get(tenant: Tenant, name: string, id: string): Promise<ShownItem> {
     return this.database.transaction(tenant, async (transaction) => {
       if (!(await transaction.existsBy(Collection, { tenantId: tenant.id, name }))) throw collectionNotFound(name);
-      const item = await transaction.findOneBy(Item, { tenantId: tenant.id, collection: name, id });
-      if (!item) throw itemNotFound(name, id);
-      const where = { tenantId: tenant.id, collection: name, itemId: id };
-      const images = await transaction.find(ItemImage, { where, order: { part: 'asc' } });
-      const select = { space: true, kinds: true, part: true, modelVersion: true, isOwn: true };
-      const parts = await transaction.find(ItemVector, { where, select, order: { space: 'asc', modelVersion: 'asc', kinds: 'asc', part: 'asc' } });
-      return { item, images, parts };
+      const [shown] = await shownItems(transaction, tenant, name, [id]);
+      if (!shown) throw itemNotFound(name, id);
+      return shown;
     });
+  }
+
+  /** Those of the items that are there, in no order. */
+  async list(tenant: Tenant, name: string, ids: readonly string[]): Promise<ShownItem[]> {
+    return this.database.transaction(tenant, (transaction) => shownItems(transaction, tenant, name, ids));
   }
 
   /** Deletes an item. No search finds it when this returns. */
@@ -93,6 +94,18 @@ export class Items {
     await this.views.reach(tenant, name, position, signal);
     return position;
   }
+}
+
+/** One query for each table, however many items. */
+async function shownItems(transaction: EntityManager, tenant: Tenant, collection: string, ids: readonly string[]): Promise<ShownItem[]> {
+  const owner = { tenantId: tenant.id, collection };
+  const items = await transaction.findBy(Item, { ...owner, id: In(ids) });
+  const where = { ...owner, itemId: In(ids) };
+  const images = await transaction.find(ItemImage, { where, order: { part: 'asc' } });
+  const select = { itemId: true, space: true, kinds: true, part: true, modelVersion: true, isOwn: true };
+  const parts = await transaction.find(ItemVector, { where, select, order: { space: 'asc', modelVersion: 'asc', kinds: 'asc', part: 'asc' } });
+  const [imagesOf, partsOf] = [Map.groupBy(images, ({ itemId }) => itemId), Map.groupBy(parts, ({ itemId }) => itemId)];
+  return items.map((item) => ({ item, images: imagesOf.get(item.id) ?? [], parts: partsOf.get(item.id) ?? [] }));
 }
 
 /** Locks the collection until the commit and takes its next position. */

@@ -32,8 +32,8 @@ it('a replica that starts finds all that another wrote, more than one page of it
   const second = await startReplica(database, first.tenant);
   onTestFinished(second.stop);
   for (let number = 0; number < 12; number++) {
-    const filter = { all: [{ field: 'batch', operator: { case: 'equals', value: { kind: { case: 'numberValue', value: number } } } }] } as const;
-    const { hits } = await second.searches.search({ collection, query: { text: 'x' }, limit: 1000, filter: { all: [...filter.all] } }, second.options);
+    const filter = { field: 'batch', equals: { kind: { case: 'numberValue', value: number } } } as const;
+    const { hits } = await second.searches.search({ collection, query: { text: 'x' }, limit: 1000, filter }, second.options);
     expect(hits.length).toBe(number === 3 ? 60 : 100);
   }
 });

@@ -1,56 +1,56 @@
 import { type Call, GrpcController, type Implementation, type Result } from '@touchstone/contracts';
-import {
-  type Condition,
-  type Filter as FilterMessage,
-  type Query,
-  type SearchRequest,
-  type SearchResponseSchema,
-  SearchService,
-} from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
-import type { AttributeValue, Filter } from '../index/vector-index.ts';
-import { Pictures } from '../item/pictures.service.ts';
-import { notComparable, queriedOcrText } from './search.errors.ts';
-import { type SearchQuery, Searches } from './searches.service.ts';
+import { type SearchRequest, type SearchResponseSchema, SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
+import type { GroupBy } from '../index/vector-index.ts';
+import { Items } from '../item/items.service.ts';
+import { toItemMessage } from '../item/item-message.ts';
+import { type NamedField, readFilter } from './filter-reader.ts';
+import { Queries } from './queries.service.ts';
+import { toResponse } from './search-response.ts';
+import { identityOf } from './search-query.ts';
+import { tooManyItems } from './search.errors.ts';
+import { type SearchInput, Searches } from './searches.service.ts';
+import type { TaskName } from './tasks.ts';
 
 const defaultLimit = 10;
+/** They may have 50 kB each. */
+const mostItems = 100;
 
 @GrpcController(SearchService)
 export class SearchController implements Implementation<typeof SearchService> {
   constructor(
     private readonly searches: Searches,
-    private readonly pictures: Pictures,
+    private readonly queries: Queries,
+    private readonly items: Items,
   ) {}
 
   async search(request: SearchRequest, call: Call): Promise<Result<typeof SearchResponseSchema>> {
-    const { collection, query, filter, limit = defaultLimit, minPosition = 0 } = request;
-    const input = { query: await this.toQuery(query!, call), space: query!.space, filter: toFilter(filter), limit, minPosition };
-    const hits = await this.searches.search(call.tenant, collection, input, call.signal);
-    return { hits: hits.map(({ id, score, space, part }) => ({ id, score, space, part })) };
+    const { collection, withItems } = request;
+    if (withItems && (request.limit ?? defaultLimit) > mostItems) throw tooManyItems(mostItems);
+    const answer = await this.searches.search(call.tenant, collection, await this.toInput(request, call), call.signal);
+    const items = withItems ? await this.items.list(call.tenant, collection, answer.hits.map(({ id }) => id)) : [];
+    return toResponse(answer, request, new Map(items.map((shown) => [shown.item.id, toItemMessage(shown)])));
   }
 
-  /** The contract demands exactly one of the four. */
-  private async toQuery({ itemId, text, image, vector }: Query, call: Call): Promise<SearchQuery> {
-    if (itemId !== undefined) return { kind: 'item', id: itemId };
-    if (text !== undefined) return { kind: 'text', text };
-    if (image === undefined) return { kind: 'vector', vector };
-    if (image.ocrText !== '') throw queriedOcrText();
-    const [picture] = await this.pictures.load([{ image, pointer: '/query/image' }], call);
-    return { kind: 'image', image: picture };
+  private async toInput(request: SearchRequest, call: Call): Promise<SearchInput> {
+    const { limit = defaultLimit, minPosition = 0, excludeSelf = true, cursor, dimensions, minScore, facets } = request;
+    const query = await this.queries.read(request.query!, call);
+    const { space } = request.query!;
+    const task = request.task as TaskName | undefined; // one of the ten by a rule of the contract
+    const { filter, fields } = request.filter ? readFilter(request.filter, '/filter') : { filter: undefined, fields: [] };
+    const groupBy = groupingOf(request.groupBy);
+    return {
+      ...{ query, space, task, dimensions, filter, groupBy, limit, minPosition, cursor, minScore, facets },
+      excludesSelf: excludeSelf,
+      fields: [...fields, ...groupField(groupBy), ...facets.map((field, index) => ({ field, pointer: `/facets/${index}` }))],
+      identity: [identityOf(query), space, task, dimensions, filter, groupBy, excludeSelf, minScore],
+    };
   }
 }
 
-function toFilter(filter: FilterMessage | undefined): Filter {
-  return { all: (filter?.all ?? []).map((condition, index) => ({ field: condition.field, in: valuesOf(condition, `/filter/all/${index}`) })) };
+function groupingOf(name = 'note'): GroupBy {
+  return name === 'part' || name === 'note' || name === 'duplicateCluster' ? name : { field: name };
 }
 
-function valuesOf({ operator }: Condition, pointer: string): AttributeValue[] {
-  if (operator.case === 'equals') {
-    const { kind } = operator.value;
-    if (kind.case !== 'stringValue' && kind.case !== 'numberValue' && kind.case !== 'boolValue') throw notComparable(`${pointer}/equals`);
-    return [kind.value];
-  }
-  return (operator.value?.values ?? []).map(({ kind }, index) => {
-    if (kind.case !== 'stringValue' && kind.case !== 'numberValue' && kind.case !== 'boolValue') throw notComparable(`${pointer}/in/${index}`);
-    return kind.value;
-  });
+function groupField(groupBy: GroupBy): NamedField[] {
+  return typeof groupBy === 'string' ? [] : [{ field: groupBy.field, pointer: '/groupBy' }];
 }

@@ -1,4 +1,5 @@
 import { Problem, Reason } from '@touchstone/contracts';
+import type { Space } from '../collection/spaces.ts';
 
 export const positionNotReached = (name: string, wanted: number, reached: number) =>
   new Problem({
@@ -7,13 +8,35 @@ export const positionNotReached = (name: string, wanted: number, reached: number
     retryAfterSeconds: 1,
   });
 
+const refused = (pointer: string, detail: string, violation: string) =>
+  new Problem({ reason: Reason.INVALID_REQUEST, detail, violations: [{ pointer, detail: violation }] });
+
 /** A position comes from the answer to a write; this one cannot. */
 export const positionBeyondLog = (wanted: number, latest: number) =>
-  new Problem({
-    reason: Reason.INVALID_REQUEST,
-    detail: 'No write of the collection has this position.',
-    violations: [{ pointer: '/minPosition', detail: `the newest write has the position ${latest}, not ${wanted}` }],
-  });
+  refused('/minPosition', 'No write of the collection has this position.', `the newest write has the position ${latest}, not ${wanted}`);
+
+export const filterRefused = (pointer: string, violation: string) => refused(pointer, 'The filter cannot be read.', violation);
+
+/** A text is looked for as a text, whatever it was read from. */
+export const queriedOcrText = (pointer: string) => refused(pointer, 'A picture that is looked for brings no text.', 'ask with `ocrText`, or with a `note` for both');
+
+export const emptyNote = (pointer: string) => refused(pointer, 'A note needs a title, a body or a picture.', 'has nothing to search with');
+
+export const tooManyPictures = (count: number, limit: number) =>
+  refused('/query', `A query brings at most ${limit} pictures and this one has ${count}.`, `${count} pictures`);
+
+export const tooManyItems = (limit: number) => refused('/limit', `At most ${limit} hits come with their items.`, `expected at most ${limit}`);
+
+export const taskRefused = (task: string, expected: string, kind: string, pointer: string) =>
+  refused('/task', `The task ${task} takes a query of the kind ${expected}.`, `does not fit ${pointer}, which is of the kind ${kind}`);
+
+export const cursorRefused = () =>
+  refused('/cursor', 'The cursor does not belong to this request.', 'expected `nextCursor` of the page before, with the same query, filter and grouping');
+
+export const spaceNeeded = (spaces: readonly string[]) =>
+  refused('/query/space', 'A vector belongs to a space, and several would do.', `expected one of ${spaces.join(', ')}`);
+
+export const noDirection = (pointer: string, violation: string) => refused(pointer, 'The vector has no direction.', violation);
 
 export const spaceNotFound = (name: string, spaces: readonly string[]) =>
   new Problem({
@@ -22,42 +45,50 @@ export const spaceNotFound = (name: string, spaces: readonly string[]) =>
     violations: [{ pointer: '/query/space', detail: `expected one of ${spaces.join(', ')}` }],
   });
 
-export const spaceNeeded = (spaces: readonly string[]) =>
-  new Problem({
-    reason: Reason.INVALID_REQUEST,
-    detail: 'A vector belongs to a space, and the collection has several.',
-    violations: [{ pointer: '/query/space', detail: `expected one of ${spaces.join(', ')}` }],
-  });
-
-/** Texts and pictures are compared only where one model embeds both. */
-export const noJointSpace = (kind: string, space: string) =>
+/** Only vectors of one model can be compared. @param needed what would answer the query. */
+export const noJointSpace = (pointer: string, needed: string, searched: readonly Space[]) =>
   new Problem({
     reason: Reason.NO_JOINT_SPACE,
-    detail: `No model of the collection compares a query of the kind ${kind} with its space ${space}.`,
-    violations: [{ pointer: '/query', detail: `needs the space ${kind}` }],
+    detail: `This needs ${needed}. Searched would be ${searched.map(({ name, kinds }) => `${name} (${kinds.join(', ')})`).join(', ')}.`,
+    violations: [{ pointer, detail: `needs ${needed}` }],
   });
 
-export const wrongDimension = (expected: number, got: number) =>
+export const queryItemNotFound = (collection: string, id: string, pointer: string) =>
+  new Problem({ reason: Reason.ITEM_NOT_FOUND, detail: `The collection ${collection} has no item ${id}.`, violations: [{ pointer, detail: 'no such item' }] });
+
+export const partNotFound = (pointer: string, id: string, part: string, spaces: readonly string[]) =>
+  new Problem({
+    reason: Reason.PART_NOT_FOUND,
+    detail: `The item ${id} has no vector of ${part} in ${spaces.join(', ')}.`,
+    violations: [{ pointer, detail: `has no vector of ${part}` }],
+  });
+
+export const wrongDimension = (pointer: string, expected: number, got: number) =>
   new Problem({
     reason: Reason.WRONG_DIMENSION,
     detail: `The space has vectors of ${expected} numbers and the query has ${got}.`,
-    violations: [{ pointer: '/query/vector', detail: `expected ${expected} numbers, got ${got}` }],
+    violations: [{ pointer, detail: `expected ${expected} numbers, got ${got}` }],
   });
 
-export const noDirection = (detail: string) =>
-  new Problem({ reason: Reason.INVALID_REQUEST, detail: 'The vector has no direction.', violations: [{ pointer: '/query/vector', detail }] });
+const dimensionsRefused = (detail: string, violation: string) =>
+  new Problem({ reason: Reason.DIMENSIONS_REFUSED, detail, violations: [{ pointer: '/dimensions', detail: violation }] });
 
-export const notComparable = (pointer: string) =>
+export const dimensionsBeyond = (space: string, dimension: number, dimensions: number) =>
+  dimensionsRefused(`The space ${space} has vectors of ${dimension} numbers.`, `expected at most ${dimension}, got ${dimensions}`);
+
+export const ocrNeedsDimensions = (space: string, least: number, dimensions: number) =>
+  dimensionsRefused(
+    `Short prefixes tell texts in pictures apart badly: the space ${space} is searched for them with at least ${least} numbers.`,
+    `expected at least ${least}, got ${dimensions}`,
+  );
+
+/** @param near names that may have been meant. */
+export const unknownField = (pointer: string, field: string, near: readonly string[]) =>
   new Problem({
-    reason: Reason.INVALID_REQUEST,
-    detail: 'A condition compares with strings, numbers and booleans.',
-    violations: [{ pointer, detail: 'expected a string, a number or a boolean' }],
+    reason: Reason.UNKNOWN_FIELD,
+    detail: `No item of the collection has a field ${field}.`,
+    violations: [{ pointer, detail: near.length > 0 ? `did you mean ${near.join(' or ')}?` : 'no item has it' }],
   });
 
-/** A text is looked for as a text, whatever it was read from. */
-export const queriedOcrText = () =>
-  new Problem({
-    reason: Reason.INVALID_REQUEST,
-    detail: 'A picture that is looked for brings no text.',
-    violations: [{ pointer: '/query/image/ocrText', detail: 'ask with `text` for items with such a text' }],
-  });
+/** Short of the dimension: the index compares whole vectors only. */
+export const prefixesNotBuilt = () => new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'Prefixes of vectors are not searched yet: leave `dimensions` out.' });

@@ -1,132 +1,125 @@
 import { Injectable } from '@nestjs/common';
 import type { Tenant } from '@touchstone/runtime/tenant';
-import type { Space } from '../collection/collection.entity.ts';
-import type { Filter } from '../index/vector-index.ts';
-import { ItemEmbedding } from '../item/item-embedding.service.ts';
-import { itemNotFound } from '../item/item.errors.ts';
-import type { Picture } from '../item/item-content.ts';
-import { type CollectionView, CollectionViews } from './collection-views.service.ts';
-import { reciprocalRankFusion } from './reciprocal-rank-fusion.ts';
-import { noDirection, noJointSpace, spaceNeeded, spaceNotFound, wrongDimension } from './search.errors.ts';
+import type { FacetValue, Filter, GroupBy, IndexQuery, SearchResult } from '../index/vector-index.ts';
+import type { CollectionView } from './collection-views.service.ts';
+import { CollectionViews } from './collection-views.service.ts';
+import { FieldNames } from './field-names.service.ts';
+import type { NamedField } from './filter-reader.ts';
+import { type Place, readCursor, type RequestIdentity, writeCursor } from './page-cursor.ts';
+import { QueryVectors, type SpaceQuery } from './query-vectors.service.ts';
+import { bestOfVectors, fuse, type RankedHit, rankedInSpace } from './rankings.ts';
+import { cursorRefused, prefixesNotBuilt } from './search.errors.ts';
+import { itemsOf } from './search-query.ts';
+import { candidateKinds, type Wanted } from './searched-spaces.ts';
 
-/** Each space contributes at least this many ranks to a fusion. */
-const fusionDepth = 100;
+/** A query of several vectors has one ranking, of so many of each space; its pages are parts of it. */
+export const rankingDepth = 1_000;
 
-export type SearchQuery =
-  | { readonly kind: 'item'; readonly id: string }
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'image'; readonly image: Picture }
-  | { readonly kind: 'vector'; readonly vector: readonly number[] };
+const facetValues = 100;
 
-export interface SearchInput {
-  readonly query: SearchQuery;
-  readonly space?: string;
+export interface SearchInput extends Wanted {
   readonly filter?: Filter;
+  /** Fields that the request names. */
+  readonly fields: readonly NamedField[];
   readonly limit: number;
   readonly minPosition: number;
+  readonly cursor?: string;
+  readonly groupBy: GroupBy;
+  readonly excludesSelf: boolean;
+  readonly minScore?: number;
+  readonly facets: readonly string[];
+  /** What the request is, for its cursors: all but `limit`, `minPosition` and what is only shown. */
+  readonly identity: RequestIdentity;
 }
 
-export interface Hit {
-  readonly id: string;
-  readonly score: number;
-  readonly space: string;
-  readonly part: number;
+/** How one space was searched. */
+export interface SearchedSpace extends SpaceQuery {
+  readonly route: SearchResult['route'];
+  /** Rows that were compared, over all vectors. */
+  readonly examined: number;
 }
 
-/** Vectors to look for in one space; an item is as similar as its best pair of parts. */
-interface SpaceQuery {
-  readonly space: string;
-  readonly vectors: readonly Float32Array[];
+export interface SearchAnswer {
+  readonly hits: readonly RankedHit[];
+  readonly nextCursor?: string;
+  readonly facets: ReadonlyMap<string, readonly FacetValue[]>;
+  /** Position of the log that was searched. */
+  readonly position: number;
+  readonly spaces: readonly SearchedSpace[];
+}
+
+/** A part of the ranking: the hits, and one more when there are more. */
+interface Ranked {
+  readonly hits: readonly RankedHit[];
+  readonly spaces: readonly SearchedSpace[];
 }
 
 @Injectable()
 export class Searches {
   constructor(
     private readonly views: CollectionViews,
-    private readonly embedding: ItemEmbedding,
+    private readonly vectors: QueryVectors,
+    private readonly fieldNames: FieldNames,
   ) {}
 
-  /** The items most similar to the query; exactly `limit` whenever that many match the filter. */
-  async search(tenant: Tenant, name: string, { query, space, filter, limit, minPosition }: SearchInput, signal: AbortSignal): Promise<Hit[]> {
-    const view = await this.views.current(tenant, name, minPosition, signal);
-    const queries = await this.vectorsOf(view, query, space, signal);
-    const exclude = query.kind === 'item' ? query.id : undefined;
-    const depth = queries.length > 1 ? Math.max(limit, fusionDepth) : limit;
-    const rankings = await Promise.all(queries.map((inSpace) => searchSpace(view, inSpace, { filter, limit: depth, exclude })));
-    return rankings.length === 1 ? rankings[0] : fuse(rankings).slice(0, limit);
-  }
+  /** The items most similar to the query; exactly `limit` groups whenever that many match the filter. */
+  async search(tenant: Tenant, name: string, input: SearchInput, signal: AbortSignal): Promise<SearchAnswer> {
+    const view = await this.views.current(tenant, name, input.minPosition, signal);
+    await this.fieldNames.refuseUnknown(view, input.fields);
+    const queries = await this.vectors.of(view, input, signal);
+    if (input.dimensions !== undefined) throw prefixesNotBuilt();
+    const identity = [tenant.id, name, input.identity, queries.map(({ space }) => [space.name, space.modelVersion])];
+    const after = placeOf(input.cursor, identity);
 
-  private async vectorsOf(view: CollectionView, query: SearchQuery, wanted: string | undefined, signal: AbortSignal): Promise<SpaceQuery[]> {
-    const names = view.spaces.map(({ name }) => name);
-    if (wanted !== undefined && !names.includes(wanted)) throw spaceNotFound(wanted, names);
-    switch (query.kind) {
-      case 'text': {
-        const space = spaceFor('text', view.spaces, wanted);
-        return [{ space: space.name, vectors: await this.embedding.embedTexts(space, [query.text], signal) }];
-      }
-      case 'image': {
-        const space = spaceFor('image', view.spaces, wanted);
-        return [{ space: space.name, vectors: await this.embedding.embedImages(space, [query.image.file], () => `/query/image/${query.image.source}`, signal) }];
-      }
-      case 'vector': {
-        if (wanted === undefined && names.length > 1) throw spaceNeeded(names);
-        const space = view.spaces.find(({ name }) => name === (wanted ?? names[0]))!;
-        return [{ space: space.name, vectors: [normalised(query.vector, space.dimension)] }];
-      }
-      case 'item': {
-        if (!view.index.has(query.id)) throw itemNotFound(view.name, query.id);
-        return names
-          .filter((name) => wanted === undefined || name === wanted)
-          .map((name) => ({ space: name, vectors: view.index.vectors(query.id, name) }))
-          .filter(({ vectors }) => vectors.length > 0);
-      }
-    }
+    const position = view.position;
+    const { hits, spaces } = await (isOneVector(queries) ? nextOfOneVector(view, queries[0], input, after) : nextOfSeveral(view, queries, input, after));
+    const facets = input.facets.length > 0 ? await view.index.facets(input.facets, input.filter, facetValues) : new Map<string, readonly FacetValue[]>();
+    const shown = hits.slice(0, input.limit);
+    const nextCursor = hits.length > input.limit ? writeCursor(placeAt(shown.at(-1)!, (after?.shown ?? 0) + shown.length), identity) : undefined;
+    return { hits: shown, nextCursor, facets, position, spaces };
   }
 }
 
-/** The space that a model embeds this kind of query into. */
-function spaceFor(kind: 'text' | 'image', spaces: readonly Space[], wanted: string | undefined): Space {
-  const space = spaces.find(({ name }) => name === kind);
-  if (!space || (wanted !== undefined && wanted !== kind)) throw noJointSpace(kind, wanted ?? spaces[0].name);
-  return space;
+const isOneVector = (queries: readonly SpaceQuery[]) => queries.length === 1 && queries[0].vectors.length === 1;
+
+/** The index goes on after the last hit by itself, so there is no end to the pages but that of the matches. */
+async function nextOfOneVector(view: CollectionView, query: SpaceQuery, input: SearchInput, after: Place | undefined): Promise<Ranked> {
+  const { hits, searched } = await searchSpace(view, query, input, { limit: input.limit + 1, after });
+  return { hits: rankedInSpace(hits, query.space.name, after?.shown ?? 0), spaces: [searched] };
 }
 
-async function searchSpace(
-  { index }: CollectionView,
-  { space, vectors }: SpaceQuery,
-  { filter, limit, exclude }: { filter?: Filter; limit: number; exclude?: string },
-): Promise<Hit[]> {
-  const results = await Promise.all(vectors.map((vector) => index.search({ space, vector, limit, filter, exclude: exclude === undefined ? [] : [exclude] })));
-  const best = new Map<string, Hit>();
-  for (const { hits } of results) {
-    for (const hit of hits) {
-      const known = best.get(hit.id);
-      if (!known || hit.score > known.score) best.set(hit.id, { ...hit, space });
-    }
-  }
-  // Each list holds its `limit` best, so the best of their union are the best of all.
-  return [...best.values()].sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, limit);
+/**
+ * Several vectors have one ranking that no page changes: each page makes it anew and takes its part. In one space the first
+ * N of each vector are enough for the first N of all; a fused rank depends on how deep the rankings are, so their depth is
+ * always the same.
+ */
+async function nextOfSeveral(view: CollectionView, queries: readonly SpaceQuery[], input: SearchInput, after: Place | undefined): Promise<Ranked> {
+  const start = after?.shown ?? 0;
+  const end = start + input.limit + 1;
+  const limit = queries.length > 1 ? rankingDepth : Math.min(end, rankingDepth);
+  const results = await Promise.all(queries.map((query) => searchSpace(view, query, input, { limit })));
+  const rankings = results.map(({ hits }, index) => ({ space: queries[index].space.name, hits }));
+  const ranking = rankings.length > 1 ? fuse(rankings, input.groupBy) : rankedInSpace(rankings[0].hits, rankings[0].space, 0);
+  return { hits: ranking.slice(start, end), spaces: results.map(({ searched }) => searched) };
 }
 
-/** One ranking of several; a hit shows the part that ranked best. */
-function fuse(rankings: readonly (readonly Hit[])[]): Hit[] {
-  const best = new Map<string, { hit: Hit; rank: number }>();
-  for (const ranking of rankings) {
-    ranking.forEach((hit, rank) => {
-      const known = best.get(hit.id);
-      if (!known || rank < known.rank) best.set(hit.id, { hit, rank });
-    });
-  }
-  const fused = reciprocalRankFusion(rankings.map((ranking) => ranking.map(({ id }) => id)));
-  return fused.map(({ id, score }) => ({ ...best.get(id)!.hit, score }));
+async function searchSpace(view: CollectionView, query: SpaceQuery, input: SearchInput, page: Pick<IndexQuery, 'limit' | 'after'>) {
+  const { space, vectors } = query;
+  const { task, dimensions, filter, groupBy, minScore } = input;
+  const exclude = input.excludesSelf ? itemsOf(input.query) : [];
+  const asked = { space: space.name, kinds: candidateKinds(task), dimensions, filter, exclude, groupBy, minScore, ...page };
+  const results = await Promise.all(vectors.map((vector) => view.index.search({ ...asked, vector })));
+  const examined = results.reduce((sum, result) => sum + result.examined, 0);
+  return { hits: bestOfVectors(results.map(({ hits }) => hits), groupBy, page.limit), searched: { ...query, route: results[0].route, examined } };
 }
 
-/** The vector with length 1. */
-function normalised(values: readonly number[], dimension: number): Float32Array {
-  if (values.length !== dimension) throw wrongDimension(dimension, values.length);
-  const position = values.findIndex((value) => !Number.isFinite(value));
-  if (position >= 0) throw noDirection(`number ${position} is ${values[position]}`);
-  const length = Math.hypot(...values);
-  if (length === 0) throw noDirection('all its numbers are 0');
-  return Float32Array.from(values, (value) => value / length);
+function placeOf(cursor: string | undefined, identity: RequestIdentity): Place | undefined {
+  if (cursor === undefined) return undefined;
+  const place = readCursor(cursor, identity);
+  if (!place) throw cursorRefused();
+  return place;
+}
+
+function placeAt({ score, id, part, kinds: [kind] }: RankedHit, shown: number): Place {
+  return { shown, score, id, part, kind };
 }

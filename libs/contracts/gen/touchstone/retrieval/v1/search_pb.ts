@@ -9,7 +9,7 @@ import { file_google_api_annotations } from "../../../google/api/annotations_pb.
 import type { ListValue, Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import { file_touchstone_api_v1_policy } from "../../api/v1/policy_pb.ts";
-import type { ImageInput } from "./item_pb.ts";
+import type { ImageInput, Item } from "./item_pb.ts";
 import { file_touchstone_retrieval_v1_item } from "./item_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/retrieval/v1/search.proto.
  */
 export const file_touchstone_retrieval_v1_search: GenFile = /*@__PURE__*/
-  fileDesc("CiR0b3VjaHN0b25lL3JldHJpZXZhbC92MS9zZWFyY2gucHJvdG8SF3RvdWNoc3RvbmUucmV0cmlldmFsLnYxIp4CCg1TZWFyY2hSZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjUKBXF1ZXJ5GAIgASgLMh4udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuUXVlcnlCBrpIA8gBARIvCgZmaWx0ZXIYAyABKAsyHy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5GaWx0ZXISHgoFbGltaXQYBCABKAVCCrpIBxoFGOgHKAFIAIgBARI0CgxtaW5fcG9zaXRpb24YBSABKAFCGbpIFhIUQAEZ////////P0MpAAAAAAAAAABIAYgBAUIICgZfbGltaXRCDwoNX21pbl9wb3NpdGlvbiKmAgoFUXVlcnkSQAoHaXRlbV9pZBgBIAEoCUIqukgnciUyI15bQS1aYS16MC05XVtBLVphLXowLTkuX34tXXswLDEyN30kSACIAQESHgoEdGV4dBgCIAEoCUILukgIcgYQARignAFIAYgBARIyCgVpbWFnZRgDIAEoCzIjLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkltYWdlSW5wdXQSGQoGdmVjdG9yGAQgAygCQgm6SAaSAQMQgCASJgoFc3BhY2UYBSABKAlCErpID3INUgR0ZXh0UgVpbWFnZUgCiAEBOiW6SCIiIAoHaXRlbV9pZAoEdGV4dAoFaW1hZ2UKBnZlY3RvchABQgoKCF9pdGVtX2lkQgcKBV90ZXh0QggKBl9zcGFjZSJDCgZGaWx0ZXISOQoDYWxsGAEgAygLMiIudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuQ29uZGl0aW9uQgi6SAWSAQIQICKNAQoJQ29uZGl0aW9uEhkKBWZpZWxkGAEgASgJQgq6SAdyBRABGMgBEigKBmVxdWFscxgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZUgAEigKAmluGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUgAQhEKCG9wZXJhdG9yEgW6SAIIASI8Cg5TZWFyY2hSZXNwb25zZRIqCgRoaXRzGAEgAygLMhwudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSGl0Ij0KA0hpdBIKCgJpZBgBIAEoCRINCgVzY29yZRgCIAEoARINCgVzcGFjZRgDIAEoCRIMCgRwYXJ0GAQgASgFMq8BCg1TZWFyY2hTZXJ2aWNlEp0BCgZTZWFyY2gSJi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5TZWFyY2hSZXF1ZXN0GicudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuU2VhcmNoUmVzcG9uc2UiQoq1GBAKDnJldHJpZXZhbDpyZWFkgtPkkwIoOgEqIiMvdjEvY29sbGVjdGlvbnMve2NvbGxlY3Rpb259L3NlYXJjaGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_touchstone_api_v1_policy, file_touchstone_retrieval_v1_item]);
+  fileDesc("CiR0b3VjaHN0b25lL3JldHJpZXZhbC92MS9zZWFyY2gucHJvdG8SF3RvdWNoc3RvbmUucmV0cmlldmFsLnYxIpsGCg1TZWFyY2hSZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjUKBXF1ZXJ5GAIgASgLMh4udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuUXVlcnlCBrpIA8gBARIvCgZmaWx0ZXIYAyABKAsyHy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5GaWx0ZXISHgoFbGltaXQYBCABKAVCCrpIBxoFGOgHKAFIAIgBARI0CgxtaW5fcG9zaXRpb24YBSABKAFCGbpIFhIUQAEZ////////P0MpAAAAAAAAAABIAYgBARIfCgZjdXJzb3IYBiABKAlCCrpIB3IFEAEY6AdIAogBARKqAQoEdGFzaxgHIAEoCUKWAbpIkgFyjwFSDWltYWdlLXRvLXRleHRSDXRleHQtdG8taW1hZ2VSDWltYWdlLXRvLW5vdGVSDHRleHQtdG8tbm90ZVINbm90ZS10by1pbWFnZVIMbm90ZS10by10ZXh0UgxpbWFnZS10by1vY3JSDG9jci10by1pbWFnZVILb2NyLXRvLW5vdGVSDG5vdGUtdG8tbm90ZUgDiAEBEiMKCmRpbWVuc2lvbnMYCCABKAVCCrpIBxoFGIAgKAFIBIgBARIhCghncm91cF9ieRgJIAEoCUIKukgHcgUQARjIAUgFiAEBEhkKDGV4Y2x1ZGVfc2VsZhgKIAEoCEgGiAEBEiMKBmZhY2V0cxgLIAMoCUITukgQkgENEAgYASIHcgUQARjIARIPCgdleHBsYWluGAwgASgIEhIKCndpdGhfaXRlbXMYDSABKAgSMQoJbWluX3Njb3JlGA4gASgBQhm6SBYSFEABGQAAAAAAAPA/KQAAAAAAAPC/SAeIAQFCCAoGX2xpbWl0Qg8KDV9taW5fcG9zaXRpb25CCQoHX2N1cnNvckIHCgVfdGFza0INCgtfZGltZW5zaW9uc0ILCglfZ3JvdXBfYnlCDwoNX2V4Y2x1ZGVfc2VsZkIMCgpfbWluX3Njb3JlItADCgVRdWVyeRJACgdpdGVtX2lkGAEgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSRIAIgBARIeCgR0ZXh0GAIgASgJQgu6SAhyBhABGKCcAUgBiAEBEjIKBWltYWdlGAMgASgLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSW1hZ2VJbnB1dBIZCgZ2ZWN0b3IYBCADKAJCCbpIBpIBAxCAIBIeCgVzcGFjZRgFIAEoCUIKukgHcgUQARjIAUgCiAEBEiIKCG9jcl90ZXh0GAYgASgJQgu6SAhyBhABGKCcAUgDiAEBEjAKBG5vdGUYByABKAsyIi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5Ob3RlUXVlcnkSMwoIZXhhbXBsZXMYCCABKAsyIS50b3VjaHN0b25lLnJldHJpZXZhbC52MS5FeGFtcGxlczo/ukg8IjoKB2l0ZW1faWQKBHRleHQKBWltYWdlCgZ2ZWN0b3IKCG9jcl90ZXh0CgRub3RlCghleGFtcGxlcxABQgoKCF9pdGVtX2lkQgcKBV90ZXh0QggKBl9zcGFjZUILCglfb2NyX3RleHQifAoJTm90ZVF1ZXJ5EhcKBXRpdGxlGAEgASgJQgi6SAVyAxjoBxIXCgRib2R5GAIgASgJQgm6SAZyBBignAESPQoGaW1hZ2VzGAMgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSW1hZ2VJbnB1dEIIukgFkgECECAiiAEKCEV4YW1wbGVzEj4KCHBvc2l0aXZlGAEgAygLMiAudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuRXhhbXBsZUIKukgHkgEECAEQEBI8CghuZWdhdGl2ZRgCIAMoCzIgLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkV4YW1wbGVCCLpIBZIBAhAQIukCCgdFeGFtcGxlEkAKB2l0ZW1faWQYASABKAlCKrpIJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll9+LV17MCwxMjd9JEgAiAEBEh4KBHRleHQYAiABKAlCC7pICHIGEAEYoJwBSAGIAQESMgoFaW1hZ2UYAyABKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5JbWFnZUlucHV0EhkKBnZlY3RvchgEIAMoAkIJukgGkgEDEIAgEiIKCG9jcl90ZXh0GAUgASgJQgu6SAhyBhABGKCcAUgCiAEBEjAKBG5vdGUYBiABKAsyIi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5Ob3RlUXVlcnk6NbpIMiIwCgdpdGVtX2lkCgR0ZXh0CgVpbWFnZQoGdmVjdG9yCghvY3JfdGV4dAoEbm90ZRABQgoKCF9pdGVtX2lkQgcKBV90ZXh0QgsKCV9vY3JfdGV4dCKiAwoGRmlsdGVyEjYKA2FsbBgBIAMoCzIfLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkZpbHRlckIIukgFkgECEEASNgoDYW55GAIgAygLMh8udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuRmlsdGVyQgi6SAWSAQIQQBIsCgNub3QYAyABKAsyHy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5GaWx0ZXISHgoFZmllbGQYBCABKAlCCrpIB3IFEAEYyAFIAIgBARImCgZlcXVhbHMYBSABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSJgoCaW4YBiABKAsyGi5nb29nbGUucHJvdG9idWYuTGlzdFZhbHVlEi0KBXJhbmdlGAcgASgLMh4udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuUmFuZ2USEwoGZXhpc3RzGAggASgISAGIAQE6MbpILiIsCgNhbGwKA2FueQoDbm90CgZlcXVhbHMKAmluCgVyYW5nZQoGZXhpc3RzEAFCCAoGX2ZpZWxkQgkKB19leGlzdHMitAEKBVJhbmdlEiIKAmd0GAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEiMKA2d0ZRgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIiCgJsdBgDIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRIjCgNsdGUYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6GbpIFiIJCgJndAoDZ3RlIgkKAmx0CgNsdGUi1wEKDlNlYXJjaFJlc3BvbnNlEioKBGhpdHMYASADKAsyHC50b3VjaHN0b25lLnJldHJpZXZhbC52MS5IaXQSGAoLbmV4dF9jdXJzb3IYAiABKAlIAIgBARIuCgZmYWNldHMYAyADKAsyHi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5GYWNldBI/CgtleHBsYW5hdGlvbhgEIAEoCzIqLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlNlYXJjaEV4cGxhbmF0aW9uQg4KDF9uZXh0X2N1cnNvciLeAQoDSGl0EgoKAmlkGAEgASgJEg0KBXNjb3JlGAIgASgBEg0KBXNwYWNlGAMgASgJEgwKBHBhcnQYBCABKAUSDQoFa2luZHMYBSADKAkSJQoFZ3JvdXAYBiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSPAoLZXhwbGFuYXRpb24YByABKAsyJy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5IaXRFeHBsYW5hdGlvbhIrCgRpdGVtGAggASgLMh0udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSXRlbSJfCg5IaXRFeHBsYW5hdGlvbhIvCgdtYXRjaGVzGAEgAygLMh4udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuTWF0Y2gSEgoFZnVzZWQYAiABKAFIAIgBAUIICgZfZnVzZWQidAoFTWF0Y2gSDQoFc3BhY2UYASABKAkSFQoNbW9kZWxfdmVyc2lvbhgCIAEoCRIKCgJpZBgDIAEoCRIMCgRwYXJ0GAQgASgFEg0KBWtpbmRzGAUgAygJEg4KBmNvc2luZRgGIAEoARIMCgRyYW5rGAcgASgFIl0KEVNlYXJjaEV4cGxhbmF0aW9uEhAKCHBvc2l0aW9uGAEgASgBEjYKBnNwYWNlcxgCIAMoCzImLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlNlYXJjaGVkU3BhY2UiigEKDVNlYXJjaGVkU3BhY2USDQoFc3BhY2UYASABKAkSFQoNbW9kZWxfdmVyc2lvbhgCIAEoCRISCgpkaW1lbnNpb25zGAMgASgFEg8KB3ZlY3RvcnMYBCABKAUSDQoFa2luZHMYBSADKAkSDQoFcm91dGUYBiABKAkSEAoIZXhhbWluZWQYByABKAEiSwoFRmFjZXQSDQoFZmllbGQYASABKAkSMwoGdmFsdWVzGAIgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuRmFjZXRWYWx1ZSJCCgpGYWNldFZhbHVlEiUKBXZhbHVlGAEgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEg0KBWl0ZW1zGAIgASgBMq8BCg1TZWFyY2hTZXJ2aWNlEp0BCgZTZWFyY2gSJi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5TZWFyY2hSZXF1ZXN0GicudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuU2VhcmNoUmVzcG9uc2UiQoq1GBAKDnJldHJpZXZhbDpyZWFkgtPkkwIoOgEqIiMvdjEvY29sbGVjdGlvbnMve2NvbGxlY3Rpb259L3NlYXJjaGIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_touchstone_api_v1_policy, file_touchstone_retrieval_v1_item]);
 
 /**
  * What to look for, and where.
@@ -40,7 +40,7 @@ export type SearchRequest = Message<"touchstone.retrieval.v1.SearchRequest"> & {
   query?: Query | undefined;
 
   /**
-   * Only items that meet every condition are searched.
+   * Only items that meet it are searched; all when absent. At most 8 levels and 64 conditions.
    *
    * @generated from field: touchstone.retrieval.v1.Filter filter = 3;
    */
@@ -59,6 +59,75 @@ export type SearchRequest = Message<"touchstone.retrieval.v1.SearchRequest"> & {
    * @generated from field: optional double min_position = 5;
    */
   minPosition?: number | undefined;
+
+  /**
+   * `nextCursor` of the page before, with the same query, filter and grouping. Pages neither repeat nor skip a hit while
+   * nothing is written.
+   *
+   * @generated from field: optional string cursor = 6;
+   */
+  cursor?: string | undefined;
+
+  /**
+   * What is compared with what: a part of the query's kind with the parts of items of another kind. Needs a space that holds
+   * both kinds. Without a task a text or an OCR text is compared with everything in the space `text`, a picture with
+   * everything in `image`, and an item or a note in each of its spaces, the ranks fused.
+   *
+   * @generated from field: optional string task = 7;
+   */
+  task?: string | undefined;
+
+  /**
+   * Compares only so many leading numbers of the vectors, each prefix with its own norm (Matryoshka); all when absent. OCR
+   * needs at least 512, or all numbers of a smaller space.
+   *
+   * @generated from field: optional int32 dimensions = 8;
+   */
+  dimensions?: number | undefined;
+
+  /**
+   * What may be among the hits once: a `part` of an item, a `note` (an item, the default), a `duplicateCluster` (an item and
+   * its duplicates), or all items with the same `category`, `author` or attribute, by its name. An item that has no such
+   * value, or several, stands for itself.
+   *
+   * @generated from field: optional string group_by = 9;
+   */
+  groupBy?: string | undefined;
+
+  /**
+   * Whether items that the query names may not be hits; true when absent.
+   *
+   * @generated from field: optional bool exclude_self = 10;
+   */
+  excludeSelf?: boolean | undefined;
+
+  /**
+   * Fields whose values are counted over all items that meet the filter, whatever their similarity.
+   *
+   * @generated from field: repeated string facets = 11;
+   */
+  facets: string[];
+
+  /**
+   * Says of each hit which part matched and how well, and how the search was done.
+   *
+   * @generated from field: bool explain = 12;
+   */
+  explain: boolean;
+
+  /**
+   * Brings the item of each hit; then `limit` is at most 100.
+   *
+   * @generated from field: bool with_items = 13;
+   */
+  withItems: boolean;
+
+  /**
+   * Cosine similarity below which an item is not found in a space.
+   *
+   * @generated from field: optional double min_score = 14;
+   */
+  minScore?: number | undefined;
 };
 
 /**
@@ -69,13 +138,14 @@ export const SearchRequestSchema: GenMessage<SearchRequest> = /*@__PURE__*/
   messageDesc(file_touchstone_retrieval_v1_search, 0);
 
 /**
- * One of `itemId`, `text`, `image` and `vector`.
+ * One of `itemId`, `text`, `image`, `vector`, `ocrText`, `note` and `examples`.
  *
  * @generated from message touchstone.retrieval.v1.Query
  */
 export type Query = Message<"touchstone.retrieval.v1.Query"> & {
   /**
-   * An item of the collection. Each of its spaces is searched and the ranks are fused; it is not a hit itself.
+   * An item of the collection: each of its spaces is searched, with its note's vector where there is one, and the ranks are
+   * fused. With a `task`, its parts of the task's kind.
    *
    * @generated from field: optional string item_id = 1;
    */
@@ -96,18 +166,40 @@ export type Query = Message<"touchstone.retrieval.v1.Query"> & {
   image?: ImageInput | undefined;
 
   /**
-   * A vector of the space that `space` names; its length does not matter, its direction does.
+   * A vector of the space that `space` names; its length does not matter, its direction does. With `dimensions` it may be as
+   * short as those.
    *
    * @generated from field: repeated float vector = 4;
    */
   vector: number[];
 
   /**
-   * The space to search: needed with `vector`, otherwise it only narrows.
+   * The space to search: needed with `vector` where several would do, otherwise it only narrows.
    *
    * @generated from field: optional string space = 5;
    */
   space?: string | undefined;
+
+  /**
+   * A text that was read from a picture; searches the space `text`.
+   *
+   * @generated from field: optional string ocr_text = 6;
+   */
+  ocrText?: string | undefined;
+
+  /**
+   * A note that is no item: its texts together search the space `text`, its pictures the space `image`.
+   *
+   * @generated from field: touchstone.retrieval.v1.NoteQuery note = 7;
+   */
+  note?: NoteQuery | undefined;
+
+  /**
+   * Examples of what is wanted and what is not.
+   *
+   * @generated from field: touchstone.retrieval.v1.Examples examples = 8;
+   */
+  examples?: Examples | undefined;
 };
 
 /**
@@ -118,7 +210,130 @@ export const QuerySchema: GenMessage<Query> = /*@__PURE__*/
   messageDesc(file_touchstone_retrieval_v1_search, 1);
 
 /**
- * Conditions on attributes.
+ * A note by which is searched. It has at least one text or picture.
+ *
+ * @generated from message touchstone.retrieval.v1.NoteQuery
+ */
+export type NoteQuery = Message<"touchstone.retrieval.v1.NoteQuery"> & {
+  /**
+   * Title.
+   *
+   * @generated from field: string title = 1;
+   */
+  title: string;
+
+  /**
+   * Body.
+   *
+   * @generated from field: string body = 2;
+   */
+  body: string;
+
+  /**
+   * Pictures, each with its OCR text.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.ImageInput images = 3;
+   */
+  images: ImageInput[];
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.NoteQuery.
+ * Use `create(NoteQuerySchema)` to create a new message.
+ */
+export const NoteQuerySchema: GenMessage<NoteQuery> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 2);
+
+/**
+ * Examples, as one vector in each space where all of them have vectors: the mean of the positive ones, moved away from the
+ * mean of the negative ones by the distance between both (Qdrant's strategy `average_vector`). At most 32 pictures in all.
+ *
+ * @generated from message touchstone.retrieval.v1.Examples
+ */
+export type Examples = Message<"touchstone.retrieval.v1.Examples"> & {
+  /**
+   * Hits are like these.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.Example positive = 1;
+   */
+  positive: Example[];
+
+  /**
+   * Hits are unlike these.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.Example negative = 2;
+   */
+  negative: Example[];
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.Examples.
+ * Use `create(ExamplesSchema)` to create a new message.
+ */
+export const ExamplesSchema: GenMessage<Examples> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 3);
+
+/**
+ * One of `itemId`, `text`, `image`, `vector`, `ocrText` and `note`, each as in a query. What has several vectors in a space
+ * counts with their mean.
+ *
+ * @generated from message touchstone.retrieval.v1.Example
+ */
+export type Example = Message<"touchstone.retrieval.v1.Example"> & {
+  /**
+   * An item of the collection.
+   *
+   * @generated from field: optional string item_id = 1;
+   */
+  itemId?: string | undefined;
+
+  /**
+   * A text.
+   *
+   * @generated from field: optional string text = 2;
+   */
+  text?: string | undefined;
+
+  /**
+   * A picture.
+   *
+   * @generated from field: touchstone.retrieval.v1.ImageInput image = 3;
+   */
+  image?: ImageInput | undefined;
+
+  /**
+   * A vector of the query's `space`.
+   *
+   * @generated from field: repeated float vector = 4;
+   */
+  vector: number[];
+
+  /**
+   * A text that was read from a picture.
+   *
+   * @generated from field: optional string ocr_text = 5;
+   */
+  ocrText?: string | undefined;
+
+  /**
+   * A note that is no item.
+   *
+   * @generated from field: touchstone.retrieval.v1.NoteQuery note = 6;
+   */
+  note?: NoteQuery | undefined;
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.Example.
+ * Use `create(ExampleSchema)` to create a new message.
+ */
+export const ExampleSchema: GenMessage<Example> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 4);
+
+/**
+ * A condition on one field, with `field` and one of `equals`, `in`, `range` and `exists`; or one of `all`, `any` and `not`,
+ * which join conditions. A field is `category`, `author`, `createdAt` or the name of an attribute; that no item has it is an
+ * error. A list fulfils a condition when one of its elements does.
  *
  * @generated from message touchstone.retrieval.v1.Filter
  */
@@ -126,9 +341,58 @@ export type Filter = Message<"touchstone.retrieval.v1.Filter"> & {
   /**
    * All of them must hold.
    *
-   * @generated from field: repeated touchstone.retrieval.v1.Condition all = 1;
+   * @generated from field: repeated touchstone.retrieval.v1.Filter all = 1;
    */
-  all: Condition[];
+  all: Filter[];
+
+  /**
+   * At least one must hold.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.Filter any = 2;
+   */
+  any: Filter[];
+
+  /**
+   * It must not hold. An item without the field fulfils the opposite of every condition on it.
+   *
+   * @generated from field: touchstone.retrieval.v1.Filter not = 3;
+   */
+  not?: Filter | undefined;
+
+  /**
+   * Name of the field.
+   *
+   * @generated from field: optional string field = 4;
+   */
+  field?: string | undefined;
+
+  /**
+   * A string, number or boolean that it equals; for `createdAt` a time.
+   *
+   * @generated from field: google.protobuf.Value equals = 5;
+   */
+  equals?: Value | undefined;
+
+  /**
+   * Strings, numbers or booleans of which it equals one; for `createdAt` times.
+   *
+   * @generated from field: google.protobuf.ListValue in = 6;
+   */
+  in?: ListValue | undefined;
+
+  /**
+   * Numbers between which it is; for `createdAt` times.
+   *
+   * @generated from field: touchstone.retrieval.v1.Range range = 7;
+   */
+  range?: Range | undefined;
+
+  /**
+   * Whether it has a value.
+   *
+   * @generated from field: optional bool exists = 8;
+   */
+  exists?: boolean | undefined;
 };
 
 /**
@@ -136,51 +400,49 @@ export type Filter = Message<"touchstone.retrieval.v1.Filter"> & {
  * Use `create(FilterSchema)` to create a new message.
  */
 export const FilterSchema: GenMessage<Filter> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_search, 2);
+  messageDesc(file_touchstone_retrieval_v1_search, 5);
 
 /**
- * A condition on one attribute; a list holds when one of its elements does.
+ * At least one end: numbers, or times such as `2026-01-31T12:00:00Z` for `createdAt`.
  *
- * @generated from message touchstone.retrieval.v1.Condition
+ * @generated from message touchstone.retrieval.v1.Range
  */
-export type Condition = Message<"touchstone.retrieval.v1.Condition"> & {
+export type Range = Message<"touchstone.retrieval.v1.Range"> & {
   /**
-   * Name of the attribute.
+   * More than this.
    *
-   * @generated from field: string field = 1;
+   * @generated from field: google.protobuf.Value gt = 1;
    */
-  field: string;
+  gt?: Value | undefined;
 
   /**
-   * What it is compared with.
+   * This or more.
    *
-   * @generated from oneof touchstone.retrieval.v1.Condition.operator
+   * @generated from field: google.protobuf.Value gte = 2;
    */
-  operator: {
-    /**
-     * A string, number or boolean that it equals.
-     *
-     * @generated from field: google.protobuf.Value equals = 2;
-     */
-    value: Value;
-    case: "equals";
-  } | {
-    /**
-     * Strings, numbers or booleans of which it equals one.
-     *
-     * @generated from field: google.protobuf.ListValue in = 3;
-     */
-    value: ListValue;
-    case: "in";
-  } | { case: undefined; value?: undefined };
+  gte?: Value | undefined;
+
+  /**
+   * Less than this.
+   *
+   * @generated from field: google.protobuf.Value lt = 3;
+   */
+  lt?: Value | undefined;
+
+  /**
+   * This or less.
+   *
+   * @generated from field: google.protobuf.Value lte = 4;
+   */
+  lte?: Value | undefined;
 };
 
 /**
- * Describes the message touchstone.retrieval.v1.Condition.
- * Use `create(ConditionSchema)` to create a new message.
+ * Describes the message touchstone.retrieval.v1.Range.
+ * Use `create(RangeSchema)` to create a new message.
  */
-export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_search, 3);
+export const RangeSchema: GenMessage<Range> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 6);
 
 /**
  * The most similar items, best first.
@@ -189,11 +451,33 @@ export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
  */
 export type SearchResponse = Message<"touchstone.retrieval.v1.SearchResponse"> & {
   /**
-   * Exactly `limit` whenever that many items match.
+   * Exactly `limit` whenever that many groups match.
    *
    * @generated from field: repeated touchstone.retrieval.v1.Hit hits = 1;
    */
   hits: Hit[];
+
+  /**
+   * Where the next page begins; absent when nothing more matches. A query of several vectors, such as an item with several
+   * pictures or spaces, ends with its best 1,000 of each space.
+   *
+   * @generated from field: optional string next_cursor = 2;
+   */
+  nextCursor?: string | undefined;
+
+  /**
+   * The counts that were asked for, in the order of `facets`.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.Facet facets = 3;
+   */
+  facets: Facet[];
+
+  /**
+   * How the search was done, when asked for.
+   *
+   * @generated from field: touchstone.retrieval.v1.SearchExplanation explanation = 4;
+   */
+  explanation?: SearchExplanation | undefined;
 };
 
 /**
@@ -201,7 +485,7 @@ export type SearchResponse = Message<"touchstone.retrieval.v1.SearchResponse"> &
  * Use `create(SearchResponseSchema)` to create a new message.
  */
 export const SearchResponseSchema: GenMessage<SearchResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_search, 4);
+  messageDesc(file_touchstone_retrieval_v1_search, 7);
 
 /**
  * A similar item.
@@ -217,8 +501,8 @@ export type Hit = Message<"touchstone.retrieval.v1.Hit"> & {
   id: string;
 
   /**
-   * Cosine similarity of the query and the item's best part, -1 to 1; for a query by item over several spaces the sum
-   * of 1/(60 + rank) over them.
+   * Cosine similarity of the query and the item's best part, -1 to 1; where several spaces were searched the sum of
+   * 1/(60 + rank) over them.
    *
    * @generated from field: double score = 2;
    */
@@ -237,6 +521,35 @@ export type Hit = Message<"touchstone.retrieval.v1.Hit"> & {
    * @generated from field: int32 part = 4;
    */
   part: number;
+
+  /**
+   * What the best part is: `text`, `image`, `ocr`, `note`; of two of them when they say the same.
+   *
+   * @generated from field: repeated string kinds = 5;
+   */
+  kinds: string[];
+
+  /**
+   * What its group shares, when `groupBy` was given: a value, or the id of the item that the others are duplicates of.
+   * Absent when the hit stands for itself.
+   *
+   * @generated from field: google.protobuf.Value group = 6;
+   */
+  group?: Value | undefined;
+
+  /**
+   * How it was found, when asked for.
+   *
+   * @generated from field: touchstone.retrieval.v1.HitExplanation explanation = 7;
+   */
+  explanation?: HitExplanation | undefined;
+
+  /**
+   * The item as it is stored, when asked for; absent when it was deleted after it was found.
+   *
+   * @generated from field: touchstone.retrieval.v1.Item item = 8;
+   */
+  item?: Item | undefined;
 };
 
 /**
@@ -244,7 +557,245 @@ export type Hit = Message<"touchstone.retrieval.v1.Hit"> & {
  * Use `create(HitSchema)` to create a new message.
  */
 export const HitSchema: GenMessage<Hit> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_search, 5);
+  messageDesc(file_touchstone_retrieval_v1_search, 8);
+
+/**
+ * Why a hit is one.
+ *
+ * @generated from message touchstone.retrieval.v1.HitExplanation
+ */
+export type HitExplanation = Message<"touchstone.retrieval.v1.HitExplanation"> & {
+  /**
+   * What matched in each space that found it.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.Match matches = 1;
+   */
+  matches: Match[];
+
+  /**
+   * Sum of 1/(60 + rank) over the spaces, when there were several.
+   *
+   * @generated from field: optional double fused = 2;
+   */
+  fused?: number | undefined;
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.HitExplanation.
+ * Use `create(HitExplanationSchema)` to create a new message.
+ */
+export const HitExplanationSchema: GenMessage<HitExplanation> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 9);
+
+/**
+ * The best part of an item, or of its group, in one space.
+ *
+ * @generated from message touchstone.retrieval.v1.Match
+ */
+export type Match = Message<"touchstone.retrieval.v1.Match"> & {
+  /**
+   * The space.
+   *
+   * @generated from field: string space = 1;
+   */
+  space: string;
+
+  /**
+   * The model whose vectors were compared, with its version.
+   *
+   * @generated from field: string model_version = 2;
+   */
+  modelVersion: string;
+
+  /**
+   * The item; another one of the group than the hit's may match in another space.
+   *
+   * @generated from field: string id = 3;
+   */
+  id: string;
+
+  /**
+   * Which of the item's pictures, or 0.
+   *
+   * @generated from field: int32 part = 4;
+   */
+  part: number;
+
+  /**
+   * What the part is.
+   *
+   * @generated from field: repeated string kinds = 5;
+   */
+  kinds: string[];
+
+  /**
+   * Cosine similarity of the part and the query.
+   *
+   * @generated from field: double cosine = 6;
+   */
+  cosine: number;
+
+  /**
+   * Its rank in this space: 1 is the best.
+   *
+   * @generated from field: int32 rank = 7;
+   */
+  rank: number;
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.Match.
+ * Use `create(MatchSchema)` to create a new message.
+ */
+export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 10);
+
+/**
+ * How a search was done.
+ *
+ * @generated from message touchstone.retrieval.v1.SearchExplanation
+ */
+export type SearchExplanation = Message<"touchstone.retrieval.v1.SearchExplanation"> & {
+  /**
+   * Position in the collection's log that was searched: every write up to it was seen.
+   *
+   * @generated from field: double position = 1;
+   */
+  position: number;
+
+  /**
+   * What was searched.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.SearchedSpace spaces = 2;
+   */
+  spaces: SearchedSpace[];
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.SearchExplanation.
+ * Use `create(SearchExplanationSchema)` to create a new message.
+ */
+export const SearchExplanationSchema: GenMessage<SearchExplanation> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 11);
+
+/**
+ * How one space was searched.
+ *
+ * @generated from message touchstone.retrieval.v1.SearchedSpace
+ */
+export type SearchedSpace = Message<"touchstone.retrieval.v1.SearchedSpace"> & {
+  /**
+   * The space.
+   *
+   * @generated from field: string space = 1;
+   */
+  space: string;
+
+  /**
+   * The model of its vectors, with its version.
+   *
+   * @generated from field: string model_version = 2;
+   */
+  modelVersion: string;
+
+  /**
+   * Numbers of each vector that were compared.
+   *
+   * @generated from field: int32 dimensions = 3;
+   */
+  dimensions: number;
+
+  /**
+   * Vectors that the query is in this space.
+   *
+   * @generated from field: int32 vectors = 4;
+   */
+  vectors: number;
+
+  /**
+   * Kinds of parts that it was compared with; all when empty.
+   *
+   * @generated from field: repeated string kinds = 5;
+   */
+  kinds: string[];
+
+  /**
+   * `exact`: every row that meets the filter was compared.
+   *
+   * @generated from field: string route = 6;
+   */
+  route: string;
+
+  /**
+   * Rows that were compared, over all vectors of the query.
+   *
+   * @generated from field: double examined = 7;
+   */
+  examined: number;
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.SearchedSpace.
+ * Use `create(SearchedSpaceSchema)` to create a new message.
+ */
+export const SearchedSpaceSchema: GenMessage<SearchedSpace> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 12);
+
+/**
+ * How often a field has which values.
+ *
+ * @generated from message touchstone.retrieval.v1.Facet
+ */
+export type Facet = Message<"touchstone.retrieval.v1.Facet"> & {
+  /**
+   * The field.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * At most 100 values, the most frequent first.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.FacetValue values = 2;
+   */
+  values: FacetValue[];
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.Facet.
+ * Use `create(FacetSchema)` to create a new message.
+ */
+export const FacetSchema: GenMessage<Facet> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 13);
+
+/**
+ * A value and how many items have it.
+ *
+ * @generated from message touchstone.retrieval.v1.FacetValue
+ */
+export type FacetValue = Message<"touchstone.retrieval.v1.FacetValue"> & {
+  /**
+   * The value; of `createdAt` a time.
+   *
+   * @generated from field: google.protobuf.Value value = 1;
+   */
+  value?: Value | undefined;
+
+  /**
+   * Items that meet the filter and have it.
+   *
+   * @generated from field: double items = 2;
+   */
+  items: number;
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.FacetValue.
+ * Use `create(FacetValueSchema)` to create a new message.
+ */
+export const FacetValueSchema: GenMessage<FacetValue> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_search, 14);
 
 /**
  * The search in a collection.
@@ -253,7 +804,8 @@ export const HitSchema: GenMessage<Hit> = /*@__PURE__*/
  */
 export const SearchService: GenService<{
   /**
-   * The items most similar to a text, a picture, a vector or another item. Exact: no similar item is missed.
+   * The items most similar to a text, a picture, an OCR text, a note, a vector, another item or examples. Exact: no similar
+   * item is missed, and what was written before the call is found.
    *
    * @generated from rpc touchstone.retrieval.v1.SearchService.Search
    */

@@ -1,0 +1,42 @@
+import { createHash } from 'node:crypto';
+import { type Kind, kinds } from '../index/vector-index.ts';
+
+/** The last hit of a page. */
+export interface Place {
+  /** Hits shown up to and with it. */
+  readonly shown: number;
+  readonly score: number;
+  readonly id: string;
+  readonly part: number;
+  /** The first of its part's kinds. */
+  readonly kind: Kind;
+}
+
+/** Grows when what a cursor holds, or what a request means, changes. */
+const version = 1;
+const checkLength = 12;
+
+/** What tells one request from another: whatever decides its ranking, as JSON of a fixed order. */
+export type RequestIdentity = readonly unknown[];
+
+/** A cursor that goes on after the place in the answers to this request, and in no others. */
+export function writeCursor(place: Place, request: RequestIdentity): string {
+  const { shown, score, id, part, kind } = place;
+  const content = Buffer.from(JSON.stringify([shown, score, id, part, kinds.indexOf(kind)]));
+  return Buffer.concat([check(content, request), content]).toString('base64url');
+}
+
+/** @returns undefined for a cursor of another request or version, and for one that was altered or never given. */
+export function readCursor(cursor: string, request: RequestIdentity): Place | undefined {
+  const bytes = Buffer.from(cursor, 'base64url');
+  const content = bytes.subarray(checkLength);
+  if (content.length === 0 || !check(content, request).equals(bytes.subarray(0, checkLength))) return undefined;
+  if (bytes.toString('base64url') !== cursor) return undefined;
+  const [shown, score, id, part, kind] = JSON.parse(content.toString()) as [number, number, string, number, number];
+  return { shown, score, id, part, kind: kinds[kind] };
+}
+
+/** Not a secret: who forges it reads only other places of their own answers. */
+function check(content: Uint8Array, request: RequestIdentity): Buffer {
+  return createHash('sha256').update(JSON.stringify([version, request])).update(content).digest().subarray(0, checkLength);
+}
