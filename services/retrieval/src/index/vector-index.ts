@@ -90,7 +90,7 @@ export interface SearchResult {
   readonly hits: readonly Hit[];
   /** Live rows of the kinds that passed the filter when the search began. */
   readonly examined: number;
-  readonly route: 'exact';
+  readonly route: 'exact' | 'graph';
 }
 
 export interface FacetValue {

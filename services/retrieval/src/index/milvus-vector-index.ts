@@ -1,0 +1,349 @@
+import { createHash } from 'node:crypto';
+import { kindSet, kindsOf } from './kind-set.ts';
+import { type Column, type Milvus, MilvusIndexLost, type MilvusRow } from './milvus.client.ts';
+import { amongStrings, everything, kindsExpression, literal, milvusExpression, milvusFields, milvusKey } from './milvus-expression.ts';
+import { RankedGroups, type RankedRow } from './ranked-groups.ts';
+import { type AttributeValue, type FacetValue, type Filter, type IndexedItem, type IndexQuery, type Kind, type SearchResult, type VectorIndex } from './vector-index.ts';
+
+/** What happened to an item: it is now this, or it is gone. */
+export type Change = { readonly item: IndexedItem } | { readonly deleted: string };
+
+/** Milvus returns no more rows than this at once. */
+const mostRows = 16_384;
+/** Up to so many matching rows are scored here, one by one: cheaper than a graph that finds too few of them. */
+const fewRows = 2_000;
+/** Before Milvus is asked for them a second time with a wider search. */
+const firstRows = 64;
+const pageRows = 1_000;
+/** How far the graph is searched: under a filter further, because it leads over rows that do not match. */
+const breadth = { plain: 256, filtered: 2_048, most: 32_768 };
+/** The row of the items' collection that says how far the log was applied. */
+const positionKey = ' position';
+
+const rowColumns: readonly Column[] = [
+  { name: 'key', type: 'VarChar', isKey: true },
+  { name: 'item', type: 'VarChar' },
+  { name: 'position', type: 'Int64' },
+  { name: 'part', type: 'Int64' },
+  { name: 'kinds', type: 'Int32' },
+  { name: 'ordinal', type: 'Int32' },
+  { name: 'keeper', type: 'VarChar' },
+  { name: 'fields', type: 'JSON' },
+];
+const itemColumns: readonly Column[] = [
+  { name: 'id', type: 'VarChar', isKey: true },
+  { name: 'position', type: 'Int64' },
+  { name: 'fields', type: 'JSON' },
+];
+
+/**
+ * The vectors of one collection in Milvus: a collection there for each space (its rows are parts), and one for the items. They belong
+ * to nobody else, so no filter stands between tenants.
+ *
+ * Rows are never altered. A changed item is inserted under the position of its write, then its older rows are deleted, so it is
+ * always found, and a search takes only the newest rows that it sees. Applying a change twice does nothing.
+ *
+ * It has no prefixes (`dimensions`), and one search sees at most 16,384 rows: pages and groups beyond those are a RangeError. Lists of
+ * numbers are outside every range.
+ */
+export class MilvusVectorIndex implements VectorIndex {
+  readonly #names = new Map<string, string>();
+  readonly #dimensions = new Map<string, number>();
+  readonly #itemsName: string;
+  #size = 0;
+  #position = 0;
+  #writing: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly milvus: Milvus,
+    private readonly key: string,
+    spaces: ReadonlyMap<string, { dimension: number }>,
+  ) {
+    this.#itemsName = nameOf(`${key}/ items`);
+    for (const [space, { dimension }] of spaces) this.#know(space, dimension);
+  }
+
+  /**
+   * @param key what no other index in this Milvus has: tenant and collection.
+   * @throws MilvusUnavailable
+   */
+  static async open(milvus: Milvus, key: string, spaces: ReadonlyMap<string, { dimension: number }>): Promise<MilvusVectorIndex> {
+    const index = new MilvusVectorIndex(milvus, key, spaces);
+    await index.refresh();
+    return index;
+  }
+
+  /** Items, as far as this process knows: what others wrote is counted by `refresh`. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Of the last write that was applied, by whichever process. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Reads how far the index is; makes what of it is missing and then stands at 0, for what is left is of no use alone. */
+  async refresh(): Promise<void> {
+    const present = await Promise.all([this.#itemsName, ...this.#names.values()].map((name) => this.milvus.has(name)));
+    if (!present.every(Boolean)) await this.#rebuild();
+    const row = await this.#positionRow();
+    if (!row) await this.#rebuild();
+    this.#position = row ? Number((row.fields as { position: number }).position) : 0;
+    this.#size = await this.milvus.count(this.#itemsName, everything);
+  }
+
+  async addSpace(space: string, dimension: number): Promise<void> {
+    if (this.#names.has(space)) throw new RangeError(`Space ${space} is there already.`);
+    await this.#create(space, this.#know(space, dimension), dimension);
+  }
+
+  async dropSpace(space: string): Promise<void> {
+    const name = this.#name(space);
+    this.#names.delete(space);
+    this.#dimensions.delete(space);
+    await this.milvus.drop(name);
+  }
+
+  /** Applies whole writes up to a position, in order. Only one process at a time may; a second one would undo newer changes. */
+  apply(changes: readonly Change[], position: number): Promise<void> {
+    return this.#inTurn(() => this.#apply(changes, position));
+  }
+
+  async #apply(changes: readonly Change[], position: number): Promise<void> {
+    const newest = new Map(changes.map((change) => ['item' in change ? change.item.id : change.deleted, change]));
+    const items = [...newest.values()].flatMap((change) => ('item' in change ? [change.item] : []));
+    const ids = [...newest.keys()];
+    for (const item of items) this.#check(item);
+    for (let start = 0; start < ids.length; start += pageRows) {
+      const some = new Set(ids.slice(start, start + pageRows));
+      await this.#write([...some], items.filter(({ id }) => some.has(id)), position);
+    }
+    await this.milvus.upsert(this.#itemsName, [{ id: positionKey, position: 0, fields: { position }, vector: [1, 0] }]);
+    this.#position = position;
+    this.#size = await this.milvus.count(this.#itemsName, everything);
+  }
+
+  upsert(item: IndexedItem): Promise<void> {
+    return this.#inTurn(() => this.#apply([{ item }], this.#position + 1));
+  }
+
+  delete(id: string): Promise<boolean> {
+    return this.#inTurn(async () => {
+      const wasThere = await this.has(id);
+      await this.#apply([{ deleted: id }], this.#position + 1);
+      return wasThere;
+    });
+  }
+
+  async has(id: string): Promise<boolean> {
+    return (await this.milvus.query(this.#itemsName, amongStrings('id', [id]), ['id'])).length > 0;
+  }
+
+  async vectors(id: string, space: string, kind?: Kind): Promise<readonly Float32Array[]> {
+    const expression = `${amongStrings('item', [id])}${kind ? ` && ${kindsExpression([kind])}` : ''}`;
+    const rows = await this.milvus.query(this.#name(space), expression, ['item', 'position', 'ordinal', 'vector']);
+    const newest = Math.max(...rows.map(({ position }) => Number(position)));
+    return rows
+      .filter(({ position }) => Number(position) === newest)
+      .sort((a, b) => Number(a.ordinal) - Number(b.ordinal))
+      .map(({ vector }) => Float32Array.from(vector as number[]));
+  }
+
+  async known(field: string): Promise<boolean> {
+    const rows = await this.milvus.query(this.#itemsName, `${everything} && (exists fields[${literal(milvusKey(field))}])`, ['id'], 1);
+    return rows.length > 0;
+  }
+
+  async search(query: IndexQuery): Promise<SearchResult> {
+    const { space, vector, limit } = query;
+    const name = this.#name(space);
+    this.#checkVector(vector, space, `Query, space ${space}`);
+    if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`limit: expected an integer of at least 1, got ${limit}.`);
+    if (query.dimensions !== undefined && query.dimensions !== vector.length) {
+      throw new RangeError(`dimensions: Milvus compares whole vectors only, ${vector.length} numbers, got ${query.dimensions}.`);
+    }
+    const kindsHere = query.kinds ? kindsExpression(query.kinds.length > 0 ? query.kinds : kindsOf(kindSet(query.kinds))) : everything;
+    const matching = query.filter ? `${kindsHere} && ${milvusExpression(query.filter)}` : kindsHere;
+    const filter = query.exclude?.length ? `${matching} && not (${amongStrings('item', query.exclude)})` : matching;
+    const isFiltered = filter !== everything;
+    const columns = ['key', 'item', 'position', 'part', 'kinds', 'keeper', ...(typeof query.groupBy === 'object' ? ['fields'] : [])];
+
+    for (let rows = Math.min(mostRows, Math.max(firstRows, 2 * limit)); ; rows = Math.min(mostRows, rows * 8)) {
+      const ef = Math.min(breadth.most, Math.max(isFiltered ? breadth.filtered : breadth.plain, rows * 2));
+      const [examined, found] = await Promise.all([this.milvus.count(name, matching), this.milvus.search(name, vector, { filter, columns, limit: rows, ef })]);
+      const ranked = found.map((row) => rankedRow(row, Number(row.score)));
+      const groups = new RankedGroups(query, ranked);
+      // All that is there was seen, or what was not seen ranks below what is wanted.
+      if (isFiltered && examined <= fewRows) return this.#exact(query, name, filter, columns, examined);
+      if (groups.isFull || found.length >= examined || groups.isBelowMinimum) return { hits: groups.hits, examined, route: 'graph' };
+      if (found.length < rows && examined <= mostRows) return this.#exact(query, name, filter, columns, examined);
+      if (rows === mostRows) throw new RangeError(`limit: of ${examined} rows Milvus shows the ${mostRows} best, and they hold ${groups.hits.length} of ${limit} groups.`);
+    }
+  }
+
+  async facets(fields: readonly string[], filter?: Filter, limit = Infinity): Promise<ReadonlyMap<string, readonly FacetValue[]>> {
+    const counts = new Map(fields.map((field) => [field, new Map<AttributeValue, number>()]));
+    const expression = filter ? `${everything} && ${milvusExpression(filter)}` : everything;
+    for await (const page of this.#pages(this.#itemsName, 'id', expression, ['fields'])) {
+      for (const row of page) {
+        for (const [field, values] of counts) {
+          const stored = (row.fields as Record<string, AttributeValue | AttributeValue[]>)[milvusKey(field)];
+          for (const value of new Set(stored === undefined ? [] : [stored].flat())) values.set(value, (values.get(value) ?? 0) + 1);
+        }
+      }
+    }
+    return new Map([...counts].map(([field, values]) => [field, [...values].map(([value, count]) => ({ value, count })).sort(byCount).slice(0, limit)]));
+  }
+
+  /** Nothing is held here. */
+  close(): void {}
+
+  /** Waits until the graphs over everything written so far are built. Searches are right without it. */
+  async seal(): Promise<void> {
+    await this.milvus.seal([...this.#names.values()]);
+  }
+
+  /** Ends the index in Milvus. */
+  async drop(): Promise<void> {
+    for (const name of [this.#itemsName, ...this.#names.values()]) await this.milvus.drop(name);
+  }
+
+  /** Writes wait for each other. */
+  #inTurn<Result>(write: () => Promise<Result>): Promise<Result> {
+    const done = this.#writing.then(write);
+    this.#writing = done.catch(() => undefined);
+    return done;
+  }
+
+  async #rebuild(): Promise<void> {
+    await this.drop();
+    await this.milvus.create(this.#itemsName, `Touchstone: items of ${this.key}`, itemColumns, 2);
+    for (const [space, name] of this.#names) await this.#create(space, name, this.#dimensions.get(space)!);
+    await this.milvus.upsert(this.#itemsName, [{ id: positionKey, position: 0, fields: { position: 0 }, vector: [1, 0] }]);
+  }
+
+  #know(space: string, dimension: number): string {
+    if (!Number.isInteger(dimension) || dimension < 2 || dimension > 32_768) throw new RangeError(`Space ${space}: Milvus takes a dimension from 2 to 32768, got ${dimension}.`);
+    const name = nameOf(`${this.key}/${space}/${dimension}`);
+    this.#names.set(space, name);
+    this.#dimensions.set(space, dimension);
+    return name;
+  }
+
+  async #create(space: string, name: string, dimension: number): Promise<void> {
+    if (!(await this.milvus.has(name))) await this.milvus.create(name, `Touchstone: ${space} of ${this.key}`, rowColumns, dimension);
+  }
+
+  async #positionRow(): Promise<MilvusRow | undefined> {
+    const ask = () => this.milvus.query(this.#itemsName, amongStrings('id', [positionKey]), ['fields']);
+    try {
+      return (await ask())[0];
+    } catch (error) {
+      if (!(error instanceof MilvusIndexLost)) throw error;
+      for (const name of [this.#itemsName, ...this.#names.values()]) await this.milvus.load(name); // Milvus was restarted
+      return (await ask())[0];
+    }
+  }
+
+  async #write(ids: readonly string[], items: readonly IndexedItem[], position: number): Promise<void> {
+    const isFirst = this.#position === 0 && this.#size === 0;
+    for (const [space, name] of this.#names) {
+      const rows = items.flatMap((item) => rowsOf(item, space, position));
+      const keys = new Set(rows.map(({ key }) => key));
+      const stored = isFirst ? [] : (await this.#all(name, 'key', amongStrings('item', ids), ['key'])).map(({ key }) => String(key));
+      const present = new Set(stored);
+      await this.milvus.insert(name, rows.filter(({ key }) => !present.has(key)));
+      await this.milvus.delete(name, 'key', stored.filter((key) => !keys.has(key)));
+    }
+    const kept = new Set(items.map(({ id }) => id));
+    await this.milvus.upsert(this.#itemsName, items.map(({ id, fields }) => ({ id, position, fields: milvusFields(fields), vector: [1, 0] })));
+    await this.milvus.delete(this.#itemsName, 'id', ids.filter((id) => !kept.has(id)));
+  }
+
+  /** Scores every row that matches, here. */
+  async #exact(query: IndexQuery, name: string, filter: string, columns: readonly string[], examined: number): Promise<SearchResult> {
+    const rows = await this.#all(name, 'key', filter, [...columns, 'vector']);
+    const ranked = rows.map((row) => rankedRow(row, product(query.vector, row.vector as number[])));
+    return { hits: new RankedGroups(query, ranked).hits, examined, route: 'exact' };
+  }
+
+  async #all(name: string, key: string, filter: string, columns: readonly string[]): Promise<MilvusRow[]> {
+    const rows: MilvusRow[] = [];
+    for await (const page of this.#pages(name, key, filter, columns)) rows.push(...page);
+    return rows;
+  }
+
+  /** Milvus gives the rows with the lowest keys first when there is a limit. */
+  async *#pages(name: string, key: string, filter: string, columns: readonly string[]): AsyncGenerator<MilvusRow[]> {
+    for (let last = ''; ; ) {
+      const page = await this.milvus.query(name, `(${filter}) && ${key} > ${literal(last)}`, [...new Set([key, ...columns])], pageRows);
+      if (page.length > 0) yield page;
+      if (page.length < pageRows) return;
+      last = page.reduce((largest, row) => (String(row[key]) > largest ? String(row[key]) : largest), '');
+    }
+  }
+
+  #check(item: IndexedItem): void {
+    const seen = new Set<string>();
+    for (const { space, kinds, part, vector } of item.parts) {
+      kindSet(kinds);
+      if (!Number.isInteger(part) || part < 0 || part > 0xffffffff) throw new RangeError(`Item ${item.id}: expected a part from 0 to 4294967295, got ${part}.`);
+      for (const kind of kinds) {
+        const key = `${part} ${kind} ${space}`;
+        if (seen.has(key)) throw new RangeError(`Item ${item.id}: part ${part} comes twice as ${kind} in space ${space}.`);
+        seen.add(key);
+      }
+      this.#checkVector(vector, space, `Item ${item.id}, space ${space}, part ${part}`);
+    }
+  }
+
+  #checkVector(vector: Float32Array, space: string, what: string): void {
+    this.#name(space);
+    const dimension = this.#dimensions.get(space)!;
+    if (vector.length !== dimension) throw new RangeError(`${what}: expected ${dimension} numbers, got ${vector.length}.`);
+    const squares = product(vector, vector);
+    if (!Number.isFinite(squares)) throw new RangeError(`${what}: expected finite numbers, got ${vector.find((value) => !Number.isFinite(value))}.`);
+    if (squares === 0) throw new RangeError(`${what}: a vector of zeros has no direction.`);
+  }
+
+  #name(space: string): string {
+    const name = this.#names.get(space);
+    if (!name) throw new RangeError(`Space ${space} is not known; the collection has ${[...this.#names.keys()].join(', ') || 'none'}.`);
+    return name;
+  }
+}
+
+/** Milvus takes letters, digits and underscores only. */
+const nameOf = (key: string): string => `touchstone_${createHash('sha256').update(key).digest('hex').slice(0, 40)}`;
+
+function rowsOf(item: IndexedItem, space: string, position: number) {
+  const fields = milvusFields(item.fields);
+  return item.parts.flatMap(({ space: own, kinds, part, vector }, ordinal) => {
+    if (own !== space) return [];
+    const set = kindSet(kinds);
+    return [{ key: `${item.id}/${part}/${set}/${position}`, item: item.id, position, part, kinds: set, ordinal, keeper: item.keeper ?? '', fields, vector: Array.from(vector) }];
+  });
+}
+
+function rankedRow(row: MilvusRow, score: number): RankedRow {
+  return {
+    id: String(row.item),
+    position: Number(row.position),
+    score,
+    kinds: kindsOf(Number(row.kinds)),
+    part: Number(row.part),
+    keeper: row.keeper ? String(row.keeper) : undefined,
+    fields: row.fields as RankedRow['fields'],
+  };
+}
+
+function product(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index++) sum += a[index] * b[index];
+  return sum;
+}
+
+const typeOrder = ['number', 'string', 'boolean'];
+const byCount = (a: FacetValue, b: FacetValue): number =>
+  b.count - a.count || typeOrder.indexOf(typeof a.value) - typeOrder.indexOf(typeof b.value) || (a.value < b.value ? -1 : 1);

@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+import base from './vitest.config.ts';
+
+/** Against a real Milvus, which each file starts; one file after the other. */
+export default defineConfig({
+  ...base,
+  test: {
+    ...base.test,
+    include: ['{libs,services}/**/*.milvus.ts'],
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+  },
+});
