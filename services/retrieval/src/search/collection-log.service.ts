@@ -70,29 +70,26 @@ export class CollectionLog {
 
   /** One statement, so that items, tombstones and vectors are of one moment. */
   async read(tenant: Tenant, name: string, after: number): Promise<LogPage> {
-    const rows = await this.database.systemTransaction(
-      (transaction) =>
-        transaction.query<LogRow[]>(
-          `with page as (
-             select id, position, false as is_deleted, attributes, category, author, created_at from retrieval.item
-             where tenant_id = $1 and collection = $2 and position > $3
-             union all
-             select item_id, position, true, null, null, null, null from retrieval.item_tombstone
-             where tenant_id = $1 and collection = $2 and position > $3
-             order by position
-             fetch first ${pageSize} rows with ties
-           )
-           select page.*, v.space, v.kinds, v.part, v.vector from page
-           left join retrieval.item_vector v
-             on not is_deleted and v.tenant_id = $1 and v.collection = $2 and v.item_id = page.id
-           order by page.position, page.id, v.space, v.kinds, v.part`,
-          [tenant.id, name, after],
-        ),
-      { tenant },
-    );
+    const rows = await this.database.systemTransaction((transaction) => transaction.query<LogRow[]>(pageStatement, [tenant.id, name, after]), { tenant });
     return { changes: changesOf(rows), position: Number(rows.at(-1)?.position ?? after), isLast: new Set(rows.map(({ id }) => id)).size < pageSize };
   }
 }
+
+/** `log` has the index; the collection's name is compared all the same, since two names may have one hash. */
+export const pageStatement = `
+  with page as (
+    select id, position, false as is_deleted, attributes, category, author, created_at from retrieval.item
+    where log = retrieval.log_of($1, $2) and collection || '' = $2 and position > $3
+    union all
+    select item_id, position, true, null, null, null, null from retrieval.item_tombstone
+    where log = retrieval.log_of($1, $2) and collection || '' = $2 and position > $3
+    order by position
+    fetch first ${pageSize} rows with ties
+  )
+  select page.*, v.space, v.kinds, v.part, v.vector from page
+  left join retrieval.item_vector v
+    on not is_deleted and v.tenant_id = $1 and v.collection = $2 and v.item_id = page.id
+  order by page.position, page.id, v.space, v.kinds, v.part`;
 
 function changesOf(rows: readonly LogRow[]): Change[] {
   const changes: Change[] = [];
