@@ -88,7 +88,7 @@ describe('an event', () => {
     await expect(journal.settle(dying)).rejects.toThrow('killed');
     expect(await count(owner, 'outbox')).toBe(3);
 
-    await owner.query(`update retrieval.relay_lease set expires_at = now() - interval '1 s'`);
+    for (const table of ['relay', 'relay_lease']) await owner.query(`update retrieval.${table} set expires_at = now() - interval '1 s'`);
     const successor = await Journal.open(server, { clock });
     await successor.settle();
     await successor.close();

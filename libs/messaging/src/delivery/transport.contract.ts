@@ -47,7 +47,7 @@ export function transportContract(name: string, place: () => Promise<Partial<Mes
 
   afterEach(async () => {
     await Promise.all(closing.map((close) => close()));
-    await owner.query('truncate retrieval.outbox, retrieval.dead_letter, retrieval.event_attempt, retrieval.effect');
+    await owner.query('truncate retrieval.outbox, retrieval.dead_letter, retrieval.event_attempt, retrieval.effect, retrieval.relay');
     await owner.query(`update retrieval.relay_lease set owner = null, expires_at = '-infinity'`);
   });
 
@@ -216,15 +216,16 @@ export function transportContract(name: string, place: () => Promise<Partial<Mes
       const { leaseMs, pollMs } = relayDefaults;
       expect(leaseMs + pollMs).toBeLessThan(5_000); // What is promised; how long this machine took is printed.
       const holder = await child(relayDefaults);
-      await eventually(async () => expect((await owner.query('select 1 from retrieval.relay_lease where expires_at < now()')).rows).toEqual([]));
       const successor = await listening(relayDefaults);
+      await eventually(async () => expect((await owner.query('select count(*)::integer as ranges from retrieval.relay_lease where expires_at > now() group by owner')).rows).toEqual([{ ranges: 4 }, { ranges: 4 }]));
+      const keys = upTo(32).map((number) => `key ${number}`); // In all ranges.
       await holder.kill();
       const killed = performance.now();
-      await successor.write(ours, 'a', 1);
+      await Promise.all(keys.map((key) => successor.write(ours, key, 1)));
       // Of the relay alone: the group of a broker may take longer to give up a consumer.
       await expectNone('outbox');
       console.log(`relay taken over after ${Math.round(performance.now() - killed)} ms`);
-      await expectEffects(ours, 'a', [1]);
+      for (const key of keys) await expectEffects(ours, key, [1]);
     });
 
     const total = Number(process.env.EVENTS ?? 1_000);

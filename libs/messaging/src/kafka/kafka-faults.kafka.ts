@@ -47,7 +47,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(closing.map((close) => close()));
-  await owner.query('truncate retrieval.outbox, retrieval.dead_letter, retrieval.event_attempt, retrieval.effect');
+  await owner.query('truncate retrieval.outbox, retrieval.dead_letter, retrieval.event_attempt, retrieval.effect, retrieval.relay');
   await owner.query(`update retrieval.relay_lease set owner = null, expires_at = '-infinity'`);
 });
 

@@ -25,22 +25,39 @@ export class OutboxReader {
   ) {}
 
   /**
-   * Takes free ranges, renews those that it holds, and reads the oldest events of both, in one statement.
+   * Renews the ranges that it holds, takes free ones up to its share, gives back what is above it, and reads the oldest
+   * events of its ranges, in one statement. Nothing is in flight then, so a range changes hands between two batches.
    *
    * @param waitingKeys ordering keys to pass over.
    */
   async read(waitingKeys: readonly string[]): Promise<{ events: StoredEvent[]; lease: Lease }> {
     const { service, owner, leaseMs, batchSize } = this.options;
+    const isOld = `expires_at <= now() + $2 * interval '0.6 ms'`;
     const rows = await this.database.systemQuery<OutboxRow>(
-      `with renewed as (
-         update ${service}.relay_lease
-         set owner = $1, fencing = fencing + (owner is distinct from $1 or expires_at <= now())::integer, expires_at = now() + $2 * interval '1 ms'
-         where range in (${lockedRanges(service, `expires_at <= now() or (owner = $1 and expires_at <= now() + $2 * interval '0.6 ms')`)} skip locked)
-         returning range, fencing
+      `with alive as (
+         insert into ${service}.relay as present (owner, expires_at) values ($1, now() + $2 * interval '1 ms')
+         on conflict (owner) do update set expires_at = excluded.expires_at where present.${isOld}
+       ), share as (
+         select ceil((select count(*) from ${service}.relay_lease)::numeric / (1 + (select count(*) from ${service}.relay where owner <> $1 and expires_at > now()))) as ranges
+       ), mine_first as (
+         select range, is_held, expires_at, row_number() over (order by is_held desc, range) <= share.ranges as is_in_share
+         from (select *, owner is not distinct from $1 and expires_at > now() as is_held from ${service}.relay_lease) lease, share
+         where is_held or expires_at <= now()
+       ), due as (
+         select range, is_in_share from mine_first where is_in_share and (not is_held or ${isOld}) or is_held and not is_in_share
+       ), changed as (
+         update ${service}.relay_lease lease
+         set owner = case when is_in_share then $1::uuid end,
+           fencing = fencing + (owner is distinct from $1 or expires_at <= now())::integer,
+           expires_at = case when is_in_share then now() + $2 * interval '1 ms' else '-infinity' end
+         from due
+         where due.range = lease.range
+           and lease.range in (${lockedRanges(service, `range in (select range from due) and (expires_at <= now() or owner = $1)`)} skip locked)
+         returning lease.range, fencing, is_in_share
        ), held as (
-         select range, fencing from renewed
+         select range, fencing from changed where is_in_share
          union all
-         select range, fencing from ${service}.relay_lease where owner = $1 and expires_at > now() + $2 * interval '0.6 ms'
+         select range, fencing from ${service}.relay_lease where owner = $1 and not (${isOld}) and range not in (select range from due)
        ), oldest as (
          select held.fencing, event.* from held cross join lateral (
            select * from ${service}.outbox
@@ -77,7 +94,8 @@ export class OutboxReader {
   async renew(): Promise<void> {
     const { service, owner, leaseMs } = this.options;
     await this.database.systemQuery(
-      `update ${service}.relay_lease set expires_at = now() + $2 * interval '1 ms' where range in (${lockedRanges(service, 'owner = $1')})`,
+      `with alive as (update ${service}.relay set expires_at = now() + $2 * interval '1 ms' where owner = $1)
+       update ${service}.relay_lease set expires_at = now() + $2 * interval '1 ms' where range in (${lockedRanges(service, 'owner = $1')})`,
       [owner, leaseMs],
     );
   }
@@ -85,7 +103,8 @@ export class OutboxReader {
   async release(): Promise<void> {
     const { service, owner } = this.options;
     await this.database.systemQuery(
-      `update ${service}.relay_lease set owner = null, expires_at = '-infinity' where range in (${lockedRanges(service, 'owner = $1')})`,
+      `with gone as (delete from ${service}.relay where owner = $1 or expires_at < now() - interval '1 hour')
+       update ${service}.relay_lease set owner = null, expires_at = '-infinity' where range in (${lockedRanges(service, 'owner = $1')})`,
       [owner],
     );
   }

@@ -33,7 +33,7 @@ beforeEach(() => {
 
 afterEach(async () => {
   await Promise.all(opened.map((journal) => journal.close()));
-  await owner.query(`truncate retrieval.outbox, retrieval.dead_letter, retrieval.event_attempt`);
+  await owner.query(`truncate retrieval.outbox, retrieval.dead_letter, retrieval.event_attempt, retrieval.relay`);
 });
 
 async function open(options: Partial<MessagingOptions> = {}): Promise<Journal> {
@@ -42,7 +42,14 @@ async function open(options: Partial<MessagingOptions> = {}): Promise<Journal> {
   return journal;
 }
 
-const expireLeases = () => owner.query(`update retrieval.relay_lease set expires_at = now() - interval '1 s'`);
+/** As if all relays had stood still for too long. */
+const expireLeases = async () => {
+  await owner.query(`update retrieval.relay_lease set expires_at = now() - interval '1 s'`);
+  await owner.query(`update retrieval.relay set expires_at = now() - interval '1 s'`);
+};
+/** How many ranges each relay holds, most first; 0 stands for those that nobody does. */
+const shares = async () =>
+  (await owner.query(`select coalesce(min(owner::text), '') as owner, count(*)::integer as count from retrieval.relay_lease group by owner, owner is null or expires_at <= now() order by 2 desc`)).rows.map(({ owner, count }) => (owner === '' ? 0 : count));
 const keys = Array.from({ length: 24 }, (_, index) => `key ${index}`);
 
 /** A promise and the function that fulfils it. */
@@ -106,15 +113,18 @@ describe('leases', () => {
   it('two relays side by side deliver everything once, in order, and no range twice', async () => {
     const [one, other] = [await open({ batchSize: 20 }), await open({ batchSize: 20 })];
     for (let number = 1; number <= 10; number += 1) await Promise.all(keys.map((key) => one.write(tenant, key, number)));
-    const holders = new Map<string, string>();
-    const watched = (journal: Journal, name: string): Publisher => ({
-      publish(events, lease, signal) {
-        for (const { key } of events) expect(holders.get(key) ?? name).toBe(name);
-        for (const { key } of events) holders.set(key, name);
-        return journal.transport().publish(events, lease, signal);
+    const inHands = new Set<string>();
+    const watched = (journal: Journal): Publisher => ({
+      async publish(events, lease, signal) {
+        const batch = new Set(events.map(({ key }) => key));
+        expect([...batch].filter((key) => inHands.has(key))).toEqual([]);
+        for (const key of batch) inHands.add(key);
+        const publication = await journal.transport().publish(events, lease, signal);
+        for (const key of batch) inHands.delete(key);
+        return publication;
       },
     });
-    await Promise.all([one.settle(watched(one, 'one')), other.settle(watched(other, 'other'))]);
+    while ((await count(owner, 'outbox')) > 0) await Promise.all([one.settle(watched(one)), other.settle(watched(other))]);
     for (const key of keys) expect(await effects(owner, tenant, key)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(await count(owner, 'outbox')).toBe(0);
   });
@@ -195,6 +205,37 @@ describe('leases', () => {
     await expireLeases();
     await other.settle();
     expect(await fencings()).toEqual(before.map((fencing) => fencing + 2));
+  });
+
+  it('are shared by the relays that run: one that joins gets its part, one that stops or is killed leaves it', async () => {
+    const [one, other, third] = [await open(), await open(), await open()];
+    await one.settle();
+    expect(await shares()).toEqual([8]);
+    await other.settle(); // finds none free, and is counted
+    await one.settle(); // gives half of them back
+    await other.settle();
+    expect(await shares()).toEqual([4, 4]);
+    await third.settle();
+    for (const each of [one, other, third]) await each.settle();
+    expect(await shares()).toEqual([3, 3, 2]);
+    await third.close();
+    opened.splice(opened.indexOf(third), 1);
+    for (const each of [one, other]) await each.settle();
+    expect(await shares()).toEqual([4, 4]);
+    await expireLeases(); // both
+    await one.settle();
+    expect(await shares()).toEqual([8]);
+  });
+
+  it('that change hands while events flow keep order and effects', async () => {
+    const relays = [await open({ batchSize: 7 })];
+    for (let number = 1; number <= 10; number += 1) await Promise.all(keys.map((key) => relays[0].write(tenant, key, number)));
+    for (let round = 0; (await count(owner, 'outbox')) > 0; round += 1) {
+      if (round % 4 === 1 && relays.length < 5) relays.push(await open({ batchSize: 7 }));
+      await Promise.all(relays.map((each) => each.relay().round(each.transport())));
+    }
+    for (const key of keys) expect(await effects(owner, tenant, key)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(Math.max(...(await shares()))).toBeLessThan(8);
   });
 
   it('of a relay that was killed go to another when they expire; of one that stops, at once', async () => {

@@ -45,7 +45,7 @@ export const relayDefaults = { pollMs: 1_000, leaseMs: 3_500 };
 
 /**
  * Publishes the events of one service's outbox in order. Events are spread over ranges by their ordering key; any
- * number of relays may run, and each range is published by the one that holds its lease.
+ * number of relays may run: each holds its share of the ranges, and a range is published by the one that holds its lease.
  *
  * It removes rows that were taken and keeps no cursor, so an event whose transaction commits late is not lost.
  */

@@ -7,30 +7,13 @@ import { isReplayed, orderingKey, type StoredEvent } from '../outbox/stored-even
 import { type Publisher, Relay } from '../relay/relay.ts';
 import { Broker, sessionMs } from './broker.ts';
 import { calmAfter, type Fault } from './faults.ts';
+import type { History, HistoryOptions } from './history.types.ts';
 import { operationKind, operationLeaseMs, operationStore, OperationTables } from './operations.ts';
 import { Process, Scheduler } from './scheduler.ts';
-import { leaseMs, type Mistake, numberOf, Session, Tables, Violation } from './store.ts';
-
-export interface HistoryOptions {
-  readonly seed: number;
-  readonly transport: 'local' | 'kafka';
-  readonly events: number;
-  readonly faults: readonly Fault[];
-  /** Share of answers of database and broker that are lost. */
-  readonly lossRate: number;
-  readonly mistake?: Mistake;
-}
-
-export interface History {
-  readonly violation?: Violation;
-  /** `process: step`, in order. */
-  readonly trace: readonly string[];
-  readonly operations: number;
-  /** How often an operation went from one worker to the next. */
-  readonly takeovers: number;
-}
+import { leaseMs, numberOf, Session, Tables, Violation } from './store.ts';
 
 const processes = 2;
+const balancedWithinMs = 10_000;
 const keys = ['a', 'b', 'c', 'd'];
 /** Far more steps than a history needs; one that takes them all is stuck. */
 const longest = 60_000;
@@ -93,6 +76,7 @@ class World implements EventHandlers {
     this.#tables.replay();
     for (const row of this.#operations.rows) this.#operations.retry(row);
     await this.#untilDone();
+    await this.#untilBalanced();
     for (const { id, state, done } of this.#operations.rows) if (state !== 'succeeded' || done !== units) throw new Violation(`${id} is ${state} after ${done} of ${units} units`);
     for (const [key, last] of this.#written) {
       if (this.#tables.effects.get(key) !== last) throw new Violation(`${key} has ${this.#tables.effects.get(key) ?? 0} effects of ${last} events`);
@@ -122,6 +106,17 @@ class World implements EventHandlers {
   async #untilDone(): Promise<void> {
     for (let tick = 0; !this.#isDone(); tick += 1) {
       if (tick === longest) throw new Violation(`stuck: ${this.#tables.outbox.length} events in the outbox, ${this.#operations.queue.length} operations, offsets ${this.#broker.committed.join(' ')} of ${this.#broker.log.map(({ length }) => length).join(' ')}`);
+      await this.#tick();
+    }
+  }
+
+  /** Relays that run share the ranges soon after the last of them came or went. */
+  async #untilBalanced(): Promise<void> {
+    const { now } = this.scheduler;
+    for (;;) {
+      const shares = this.#tables.shares(this.scheduler.now);
+      if (shares.length === processes && shares.every((ranges) => ranges === shares[0])) return;
+      if (this.scheduler.now > now + balancedWithinMs) throw new Violation(`relays hold ${shares.join(' and ')} ranges`);
       await this.#tick();
     }
   }

@@ -1,4 +1,5 @@
-import { type History, type HistoryOptions, runHistory } from './history.ts';
+import { runHistory } from './history.ts';
+import type { History, HistoryOptions } from './history.types.ts';
 
 /** A failing history with as few events, faults and lost answers as it takes, found by leaving out one thing at a time. */
 export async function shortest(options: HistoryOptions): Promise<{ options: HistoryOptions; history: History }> {

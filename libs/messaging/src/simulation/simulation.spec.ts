@@ -2,7 +2,8 @@ import { log } from '@touchstone/runtime/logging';
 import { beforeAll, expect, it } from 'vitest';
 import { printedSeed } from '../fixture/printed-seed.ts';
 import { faultsOf } from './faults.ts';
-import { type HistoryOptions, runHistory } from './history.ts';
+import { runHistory } from './history.ts';
+import type { HistoryOptions } from './history.types.ts';
 import { report, shortest } from './shortest.ts';
 import type { Mistake } from './store.ts';
 
@@ -44,6 +45,7 @@ it.each<[Mistake, HistoryOptions['transport']]>([
   ['offset committed before the effect', 'kafka'],
   ['no inbox', 'kafka'],
   ['replays overtaken', 'kafka'],
+  ['surplus kept', 'local'],
   ['operations without fencing', 'local'],
   ['checkpoint apart from its effects', 'local'],
   ['cancelled, and still queued', 'local'],

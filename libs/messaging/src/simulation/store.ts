@@ -14,6 +14,7 @@ export type Mistake =
   | 'offset committed before the effect'
   | 'no inbox'
   | 'replays overtaken'
+  | 'surplus kept'
   | 'operations without fencing'
   | 'checkpoint apart from its effects'
   | 'cancelled, and still queued';
@@ -39,6 +40,8 @@ export class Tables {
   outbox: StoredEvent[] = [];
   nextId = 1;
   readonly leases: LeaseRow[] = Array.from({ length: ranges }, () => ({ fencing: 0, expiresAt: -Infinity }));
+  /** Until when relays count as running. */
+  readonly relays = new Map<string, number>();
   readonly inbox = new Set<string>();
   readonly attempts = new Map<string, { attempts: number; nextAttemptAt: number }>();
   deadLetters: StoredEvent[] = [];
@@ -72,6 +75,28 @@ export class Tables {
     else if (number > last + 1) this.violation ??= new Violation(`${event.eventId} has its effect before ${key} ${last + 1}`);
     this.effects.set(key, number);
     this.onEffect(event);
+  }
+
+  /** As OutboxReader does: a relay renews and takes ranges up to its share, and gives back what is above it. */
+  balance(owner: string, now: number): void {
+    const running = [...this.relays].filter(([, expiresAt]) => expiresAt > now).length;
+    const share = this.mistake === 'surplus kept' ? ranges : Math.ceil(ranges / running);
+    const isHeld = (lease: LeaseRow) => lease.owner === owner && lease.expiresAt > now;
+    const mineFirst = this.leases.filter((lease) => isHeld(lease) || lease.expiresAt <= now).sort((a, b) => Number(isHeld(b)) - Number(isHeld(a)));
+    for (const [place, lease] of mineFirst.entries()) {
+      if (place >= share) {
+        if (isHeld(lease)) Object.assign(lease, { owner: undefined, expiresAt: -Infinity });
+        continue;
+      }
+      if (!isHeld(lease)) lease.fencing += 1;
+      Object.assign(lease, { owner, expiresAt: now + leaseMs });
+    }
+  }
+
+  /** How many ranges each running relay holds. */
+  shares(now: number): number[] {
+    const running = [...this.relays].filter(([, expiresAt]) => expiresAt > now).map(([owner]) => owner);
+    return running.map((owner) => this.leases.filter((lease) => lease.owner === owner && lease.expiresAt > now).length);
   }
 
   /** As replayDeadLetters does. */
@@ -114,11 +139,8 @@ export class Session {
     return {
       read: (waitingKeys) =>
         this.transaction('read outbox', () => {
-          for (const lease of tables.leases) {
-            if (lease.owner !== owner && lease.expiresAt > this.now()) continue;
-            if (lease.owner !== owner || lease.expiresAt <= this.now()) lease.fencing += 1;
-            Object.assign(lease, { owner, expiresAt: this.now() + leaseMs });
-          }
+          tables.relays.set(owner, this.now() + leaseMs);
+          tables.balance(owner, this.now());
           const events = tables.outbox.filter((event) => tables.leases[rangeOf(event)].owner === owner && !waitingKeys.includes(orderingKey(event))).slice(0, batchSize);
           if (!publishedFirst) erase(events);
           return { events, lease: new SimulatedLease(this, owner, new Map(events.map((event) => [rangeOf(event), tables.leases[rangeOf(event)].fencing]))) };
@@ -130,10 +152,12 @@ export class Session {
         }),
       renew: () =>
         this.transaction('renew leases', () => {
+          tables.relays.set(owner, this.now() + leaseMs);
           for (const lease of tables.leases) if (lease.owner === owner) lease.expiresAt = this.now() + leaseMs;
         }),
       release: () =>
         this.transaction('release leases', () => {
+          tables.relays.delete(owner);
           for (const lease of tables.leases) if (lease.owner === owner) Object.assign(lease, { owner: undefined, expiresAt: -Infinity });
         }),
     };

@@ -12,6 +12,7 @@ const spine: readonly [string, string][] = [
   ['inbox', 'the tenant role may insert, never read'],
   ['operation_queue', 'the tenant role may insert, never read'],
   ['outbox', 'the tenant role may insert, never read'],
+  ['relay', 'system role only'],
   ['relay_lease', 'system role only'],
 ];
 
