@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startTestPlatform, type TestPlatform } from '@touchstone/testing';
 import { expect, it, onTestFinished } from 'vitest';
+import { record } from './fault-results.ts';
 
 const sizeBytes = 3_000_000;
 
-it('kill -9 in the middle of uploads leaves no half blob, and an upload goes on from its last answered part', async () => {
+it('kill -9 in the middle of uploads leaves no half blob, and an upload goes on from its last answered part', async (context) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'touchstone-blob-kill-'));
   let platform: TestPlatform | undefined;
   onTestFinished(async () => {
@@ -50,4 +51,5 @@ it('kill -9 in the middle of uploads leaves no half blob, and an upload goes on 
   const finished = await send('PATCH', upload, cut.slice(1_000_000), { 'upload-offset': '1000000' });
   expect(await finished.json()).toMatchObject({ blob: { id: cutId, bytes: sizeBytes } });
   expect((await files()).filter((name) => name.length === 64).sort()).toEqual([acknowledged.id, cutId].sort());
+  record(context, { fault: 'everything killed (kill -9) in the middle of uploads', seen: 'no half blob; the acknowledged one is whole; an upload goes on from its last answered part' });
 });

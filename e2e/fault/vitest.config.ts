@@ -1,5 +1,6 @@
 import { defineConfig, mergeConfig } from 'vitest/config';
 import { fromSource } from '../../vitest.source.ts';
+import { FaultReport, isFull } from './fault-results.ts';
 
 /** Tests that break their own platforms; one after the other. */
 export default mergeConfig(
@@ -11,6 +12,7 @@ export default mergeConfig(
       fileParallelism: false,
       testTimeout: 300_000,
       hookTimeout: 180_000,
+      reporters: ['default', ...(isFull ? [new FaultReport()] : [])],
     },
   }),
 );

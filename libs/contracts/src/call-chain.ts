@@ -1,7 +1,7 @@
 import type { DescMessage, DescMethod, Message, MessageShape } from '@bufbuild/protobuf';
 import { createValidator, type Violation as BrokenRule } from '@bufbuild/protovalidate';
 import type { Path } from '@bufbuild/protobuf/reflect';
-import { log } from '@touchstone/runtime/logging';
+import { log, warnRepeatedly } from '@touchstone/runtime/logging';
 import type { StoredAnswer } from '@touchstone/runtime/once';
 import type { Caller, CallerTokenVerifier, Tenant } from '@touchstone/runtime/tenant';
 import { Reason } from '../gen/touchstone/api/v1/problem_pb.ts';
@@ -131,7 +131,7 @@ export const answerWithProblems: Step = (next, method, { problemOf }) => {
     const known = problemOf?.(error);
     if (!known) return unexpected(error, method);
     // The caller is told what to do; why it happened is the operator's to read.
-    log.warn({ err: error, method: `${method.parent.typeName}.${method.name}` }, known.detail);
+    warnRepeatedly({ err: error, method: `${method.parent.typeName}.${method.name}` }, known.detail);
     return known;
   };
   return async (request, call) => {

@@ -1,5 +1,6 @@
 export { createDataSource, type DataSourceOptions } from './transaction/data-source.ts';
 export { afterCommit, Database, DATABASE_OPTIONS, type DatabaseOptions, type InboxTransaction } from './transaction/database.ts';
+export { allowedClockDifferenceMs, clockAheadMs, clockDifference, databaseHealth } from './transaction/database-health.ts';
 export { DatabaseUnavailable } from './transaction/database-unavailable.ts';
 export { insertOnce } from './transaction/insert-once.ts';
 export { PersistenceModule } from './transaction/persistence.module.ts';

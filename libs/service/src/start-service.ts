@@ -7,7 +7,7 @@ import { ContractServer, PassErrors, Problem, Reason } from '@touchstone/contrac
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { EventTransport, type KafkaOptions, MessagingHealth, MessagingModule } from '@touchstone/messaging';
 import { OperationsModule } from '@touchstone/operations';
-import { Database, type DatabaseOptions, DatabaseUnavailable, PersistenceModule } from '@touchstone/persistence';
+import { Database, databaseHealth, type DatabaseOptions, DatabaseUnavailable, PersistenceModule } from '@touchstone/persistence';
 import type { Health, Running } from '@touchstone/runtime/lifecycle';
 import { nestLogger } from '@touchstone/runtime/logging';
 import type { CallerTokenVerifier } from '@touchstone/runtime/tenant';
@@ -62,13 +62,8 @@ export async function startService({ name, contracts, database, entities, module
 
     /** The events are watched where their tables are. */
     async health(): Promise<Health[]> {
-      const part = `${name} database`;
-      try {
-        await app.get(Database).check();
-        return [{ part, isReady: true }, ...(await app.get(MessagingHealth).health())];
-      } catch (error) {
-        return [{ part, isReady: false, detail: (error as Error).message }];
-      }
+      const database = await databaseHealth(app.get(Database), name);
+      return database.isReady ? [database, ...(await app.get(MessagingHealth).health())] : [database];
     },
   };
 }

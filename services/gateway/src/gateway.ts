@@ -5,8 +5,8 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type ContractServer, LocalChannel } from '@touchstone/contracts';
 import { EmbeddingService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/embedding_pb';
-import { Database } from '@touchstone/persistence';
-import type { Health, Running } from '@touchstone/runtime/lifecycle';
+import { Database, databaseHealth } from '@touchstone/persistence';
+import type { Running } from '@touchstone/runtime/lifecycle';
 import { nestLogger } from '@touchstone/runtime/logging';
 import { CallerTokens } from '@touchstone/runtime/tenant';
 import { BlobModule, type BlobOptions } from './blob/blob.module.ts';
@@ -90,7 +90,7 @@ export async function start({
       { provide: EMBEDDINGS, useValue: embeddings },
       { provide: CallerTokens, useValue: tokens },
       { provide: OPENAPI_DOCUMENT, useValue: openApi },
-      { provide: READINESS, useFactory: (ownDatabase: Database) => async () => [await databaseHealth(ownDatabase), ...(await readiness())], inject: [Database] },
+      { provide: READINESS, useFactory: (ownDatabase: Database) => async () => [await databaseHealth(ownDatabase, 'gateway'), ...(await readiness())], inject: [Database] },
     ],
   })
   class GatewayModule {}
@@ -130,15 +130,6 @@ export async function start({
       }
     },
   };
-}
-
-async function databaseHealth(database: Database): Promise<Health> {
-  try {
-    await database.check();
-    return { part: 'gateway database', isReady: true };
-  } catch (error) {
-    return { part: 'gateway database', isReady: false, detail: (error as Error).message };
-  }
 }
 
 function committedDocument(): object {

@@ -47,8 +47,8 @@ export class EmbeddedDatabase implements Running {
           this.watch();
           return;
         } catch (error) {
+          if (this.lastError?.message !== (error as Error).message) log.error({ err: error }, 'the embedded PostgreSQL does not start; it is tried again every second');
           this.lastError = error as Error;
-          log.error({ err: error }, 'the embedded PostgreSQL does not start');
           await new Promise((resolve) => setTimeout(resolve, restartAfterMs));
         }
       }

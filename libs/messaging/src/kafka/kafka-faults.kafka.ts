@@ -171,6 +171,7 @@ describe('a consumer', () => {
     await kafka.kill();
     for (let number = 2; number <= 20; number += 1) await journal.write(tenant, 'a', number); // Writers notice nothing.
     expect(await effects(owner, tenant, 'a')).toEqual([1]);
+    await eventually(async () => expect(await health(journal)).toMatchObject({ isReady: true, detail: expect.stringContaining('No events are received') }));
     await kafka.restart();
     await expectEffects('a', upTo(20));
     await eventually(async () => expect(await count(owner, 'outbox')).toBe(0));

@@ -52,6 +52,7 @@ export class KafkaTransport extends EventTransport {
   #assignment: Assignment | undefined;
   #heartbeatAt = 0;
   #problem: string | undefined = 'The consumer has not joined its group yet.';
+  #hasReceived = false;
   /** At joining the group. */
   #attempts = 0;
   #running: Promise<unknown> = Promise.resolve();
@@ -87,12 +88,15 @@ export class KafkaTransport extends EventTransport {
     return { taken: [...handled.taken, ...sent.taken], waiting: new Map([...handled.waiting, ...sent.waiting]) };
   }
 
-  /** Part `events`: why none are received; not live when only a restart helps. Without a broker events wait in the outbox. */
+  /**
+   * Part `events`: why none are received; not ready until some could be, not live when only a restart helps. A broker that
+   * goes away later takes nobody's requests away: events wait in the outbox.
+   */
   health(): readonly Health[] {
     if (this.messageHandlers.size === 0) return [];
     const silent = this.#silence.longest(this.#clock.now());
     if (silent) return [{ part: 'events', isReady: false, isLive: false, detail: `${silent.partition}: events wait, and none was attempted for ${Math.round(silent.ms / 1_000)} s.` }];
-    return [{ part: 'events', isReady: this.#problem === undefined, detail: this.#problem }];
+    return [{ part: 'events', isReady: this.#hasReceived || this.#problem === undefined, detail: this.#problem }];
   }
 
   async lag(): Promise<ReadonlyMap<string, number>> {
@@ -193,6 +197,7 @@ export class KafkaTransport extends EventTransport {
       assignment.open(ours.map(({ topic, partition, first }) => ({ topic, partition, start: Math.max(first, committed.get(`${topic}/${partition}`) ?? 0) })));
       log.info({ group, partitions: ours.length }, 'events are received');
       this.#problem = undefined;
+      this.#hasReceived = true;
     } catch (error) {
       if (this.#assignment !== assignment) return;
       this.#problem = `No events are received: ${(error as Error).message}`;

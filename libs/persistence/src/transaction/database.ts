@@ -6,9 +6,10 @@ import type { Once, StoredAnswer } from '@touchstone/runtime/once';
 import { span } from '@touchstone/runtime/telemetry';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
-import pg, { type Client } from 'pg';
+import type { Client } from 'pg';
 import { createDataSource, type DataSourceOptions } from './data-source.ts';
 import { noteTransaction, observePools } from './database-metrics.ts';
+import { clockAheadMs } from './database-health.ts';
 import { explainUnavailable } from './database-unavailable.ts';
 import { doOnce, findAnswer, pruneStatement } from './once.ts';
 
@@ -59,7 +60,7 @@ export class Database implements OnApplicationShutdown {
   readonly #tenants: DataSource;
   readonly #system: DataSource;
   readonly #current = new AsyncLocalStorage<OpenTransaction>();
-  readonly #check: () => Promise<unknown>;
+  readonly #check: () => Promise<number>;
   readonly #endObserving: () => void;
   readonly #opening = new Map<DataSource, Promise<unknown>>();
   readonly #service: string;
@@ -72,7 +73,7 @@ export class Database implements OnApplicationShutdown {
     this.#tenants = createDataSource({ answerTimeoutMs: 35_000, ...options, url });
     this.#system = createDataSource({ answerTimeoutMs: 305_000, ...options, url: systemUrl });
     this.#endObserving = observePools(options.service, { tenants: this.#tenants, system: this.#system });
-    this.#check = () => Promise.all([url, systemUrl].map((each) => answers(each, options.connectTimeoutMs ?? 5_000)));
+    this.#check = async () => (await Promise.all([url, systemUrl].map((each) => clockAheadMs(each, options.connectTimeoutMs ?? 5_000))))[0];
   }
 
   /**
@@ -164,10 +165,15 @@ export class Database implements OnApplicationShutdown {
     );
   }
 
-  /** Whether PostgreSQL lets both roles in and answers; for readiness. @throws DatabaseUnavailable */
-  async check(): Promise<void> {
+  /**
+   * Whether PostgreSQL lets both roles in and answers; for readiness.
+   *
+   * @returns how far the clock of this process is ahead of PostgreSQL's, in milliseconds.
+   * @throws DatabaseUnavailable
+   */
+  async check(): Promise<number> {
     try {
-      await this.#check();
+      return await this.#check();
     } catch (error) {
       throw explainUnavailable(error);
     }
@@ -285,16 +291,4 @@ async function discard(queryRunner: QueryRunner): Promise<void> {
   if (queryRunner.isReleased) return;
   const client: Client | undefined = await queryRunner.connect().catch(() => undefined); // None when the pool gave none.
   client?.end().catch(() => undefined);
-}
-
-/** Asks over a connection of its own: the pool's may all be busy with good work. */
-async function answers(url: string, timeoutMs: number): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs });
-  client.on('error', () => undefined); // The call that waits reports it.
-  try {
-    await client.connect();
-    await client.query('select 1');
-  } finally {
-    client.end().catch(() => undefined);
-  }
 }

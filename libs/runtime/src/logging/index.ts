@@ -2,6 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import { pino, stdSerializers, type Logger } from 'pino';
 import { currentWork } from '../telemetry/work.ts';
 
+export { warnRepeatedly } from './warn-repeatedly.ts';
 export type { Logger };
 
 /**

@@ -1,5 +1,7 @@
-import { expect, it } from 'vitest';
-import { errorFields } from './index.ts';
+import { afterEach, expect, it, vi } from 'vitest';
+import { errorFields, log, warnRepeatedly } from './index.ts';
+
+afterEach(() => void vi.restoreAllMocks());
 
 it('tells of an error and its causes, and not with what parameters a statement failed', () => {
   const cause = Object.assign(new Error('duplicate key'), { code: '23505', detail: 'Key (title)=(a secret)', parameters: ['a secret'] });
@@ -10,3 +12,18 @@ it('tells of an error and its causes, and not with what parameters a statement f
 });
 
 it('tells of what is thrown and no error', () => expect(errorFields('lost')).toEqual({ type: 'string', message: 'lost' }));
+
+it('warns of what comes again with each call once in 30 s, and says how often it came', () => {
+  let now = 1_000;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  const warn = vi.spyOn(log, 'warn').mockImplementation(() => undefined);
+  for (let call = 0; call < 10; call += 1) warnRepeatedly({ call }, 'the sky is away');
+  warnRepeatedly({}, 'the sea is away');
+  now += 30_000;
+  warnRepeatedly({ call: 10 }, 'the sky is away');
+  expect(warn.mock.calls).toEqual([
+    [{ call: 0 }, 'the sky is away'],
+    [{}, 'the sea is away'],
+    [{ call: 10, more: 9 }, 'the sky is away'],
+  ]);
+});

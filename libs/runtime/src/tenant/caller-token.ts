@@ -1,5 +1,6 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { jwtVerify, SignJWT } from 'jose';
+import { errors, jwtVerify, SignJWT } from 'jose';
+import { warnRepeatedly } from '../logging/index.ts';
 import type { Caller } from './caller.ts';
 
 const lifetimeMs = 60_000;
@@ -80,7 +81,11 @@ export class CallerTokenVerifier {
       });
       remember(this.verified, token, { caller, expiresAt: payload.exp! * 1000 });
       return caller;
-    } catch {
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) {
+        const expiredForSeconds = Math.round(this.now() / 1000 - error.payload.exp!);
+        warnRepeatedly({ expiredForSeconds }, 'a caller’s token has expired; if that is new, the clock of the gateway or of this process is wrong');
+      }
       return undefined;
     }
   }

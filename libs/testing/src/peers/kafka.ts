@@ -21,51 +21,69 @@ const startLimitMs = 120_000;
 export interface Kafka {
   /** `host:port`, to give to clients; stays the same over restarts. */
   readonly brokers: string[];
-  /** `kill -9` of the broker; its data stays. */
-  kill(): Promise<void>;
-  /** Stops the broker in order; its data stays. */
+  /** `kill -9` of all brokers, or of one by its number; their data stays. */
+  kill(broker?: number): Promise<void>;
+  /** Stops the brokers in order; their data stays. */
   shutDown(): Promise<void>;
-  /** After `kill` or `shutDown`. */
+  /** Starts what `kill` or `shutDown` ended. */
   restart(): Promise<void>;
-  /** Ends the broker and deletes its data. */
+  /** Ends the brokers and deletes their data. */
   stop(): Promise<void>;
 }
 
 /**
- * A real Kafka 4.3.1 (KRaft, one node) on loopback, which ends with the process that started it, even when that is killed.
- * Creates no topics by itself. Needs Java 17 and, the first time, Maven, which fetches it into the user's cache (44 MB).
+ * A real Kafka 4.3.1 (KRaft) on loopback, which ends with the process that started it, even when that is killed. Each
+ * partition is on one broker; broker 0 is the controller too. Creates no topics by itself. Needs Java 17 and, the first
+ * time, Maven, which fetches it into the user's cache (44 MB).
  */
-export async function startKafka(): Promise<Kafka> {
+export async function startKafka({ brokers = 1 }: { brokers?: number } = {}): Promise<Kafka> {
   const classPath = join(await library(), '*');
-  const folder = await mkdtemp(join(tmpdir(), 'touchstone-kafka-'));
-  const [port, controllerPort] = [await freePort(), await freePort()];
-  const properties = join(folder, 'server.properties');
-  let broker: Broker | undefined;
+  const { stdout } = await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'random-uuid']);
+  const cluster = stdout.trim();
+  const controllerPort = await freePort();
+  const places: BrokerPlace[] = [];
+  const running = new Map<number, Broker>();
+  const end = async (signal: NodeJS.Signals, only?: number) => {
+    // The controller last: it lets the others go.
+    for (const [number, broker] of [...running].filter(([number]) => only === undefined || number === only).reverse()) {
+      await broker.end(signal);
+      running.delete(number);
+    }
+  };
+  const restart = async () => {
+    for (const [number, place] of places.entries()) if (!running.has(number)) running.set(number, await startBroker(place));
+  };
+  const stop = async () => {
+    await end('SIGKILL');
+    for (const { folder } of places) await rm(folder, { recursive: true, force: true });
+  };
   try {
-    await writeFile(properties, serverProperties({ folder, port, controllerPort }));
-    const { stdout } = await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'random-uuid']);
-    await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', stdout.trim(), '-c', properties]);
-    broker = await startBroker({ folder, classPath, properties, port });
+    for (let number = 0; number < brokers; number += 1) {
+      const folder = await mkdtemp(join(tmpdir(), 'touchstone-kafka-'));
+      const place = { folder, classPath, properties: join(folder, 'server.properties'), port: await freePort() };
+      places.push(place);
+      await writeFile(place.properties, serverProperties({ ...place, number, controllerPort }));
+      await run('java', ['-cp', classPath, 'kafka.tools.StorageTool', 'format', '-t', cluster, '-c', place.properties]);
+    }
+    await restart();
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await stop();
     throw error;
   }
-  const end = async (signal: NodeJS.Signals) => {
-    await broker?.end(signal);
-    broker = undefined;
-  };
   return {
-    brokers: [`127.0.0.1:${port}`],
-    kill: () => end('SIGKILL'),
+    brokers: places.map(({ port }) => `127.0.0.1:${port}`),
+    kill: (broker) => end('SIGKILL', broker),
     shutDown: () => end('SIGTERM'),
-    async restart() {
-      broker ??= await startBroker({ folder, classPath, properties, port });
-    },
-    async stop() {
-      await end('SIGKILL');
-      await rm(folder, { recursive: true, force: true });
-    },
+    restart,
+    stop,
   };
+}
+
+interface BrokerPlace {
+  readonly folder: string;
+  readonly classPath: string;
+  readonly properties: string;
+  readonly port: number;
 }
 
 interface Broker {
@@ -75,7 +93,7 @@ interface Broker {
 /** The shell reads our pipe: when this process is gone, however it went, so are the broker and its data. */
 const watched = 'folder=$1; shift; "$@" >>"$folder/log" 2>&1 & echo $!; cat >/dev/null; kill -9 $!; wait; rm -rf "$folder"';
 
-async function startBroker({ folder, classPath, properties, port }: { folder: string; classPath: string; properties: string; port: number }): Promise<Broker> {
+async function startBroker({ folder, classPath, properties, port }: BrokerPlace): Promise<Broker> {
   const java = ['java', '-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', '-cp', classPath, 'kafka.Kafka', properties];
   const shell = spawn('/bin/sh', ['-c', watched, 'sh', folder, ...java], { detached: true, stdio: ['pipe', 'pipe', 'ignore'] });
   const lines = createInterface(shell.stdout);
@@ -123,11 +141,12 @@ function answers(port: number): Promise<boolean> {
   });
 }
 
-const serverProperties = ({ folder, port, controllerPort }: { folder: string; port: number; controllerPort: number }): string => `
-process.roles=broker,controller
-node.id=1
+const serverProperties = ({ folder, port, number, controllerPort }: BrokerPlace & { number: number; controllerPort: number }): string => `
+process.roles=${number === 0 ? 'broker,controller' : 'broker'}
+node.id=${number + 1}
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
-listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
+listeners=PLAINTEXT://127.0.0.1:${port}${number === 0 ? `,CONTROLLER://127.0.0.1:${controllerPort}` : ''}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs=${folder}/data
 auto.create.topics.enable=false

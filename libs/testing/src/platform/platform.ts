@@ -34,6 +34,8 @@ export interface PlatformOptions {
   /** Kept after `stop`, for a later start; a temporary folder when absent. */
   readonly dataDir?: string;
   readonly environment?: NodeJS.ProcessEnv;
+  /** More settings of one process of `per-service` or `replicas`. */
+  readonly environmentOf?: (service: string, replica: number) => NodeJS.ProcessEnv;
 }
 
 /** A first start pulls some 150 MB of weights. */
@@ -49,7 +51,7 @@ export async function pulledModels(overlay = 'laptop'): Promise<string> {
 }
 
 /** Starts the whole platform from its sources, with the real database, model server and models. */
-export async function startTestPlatform({ mode, dataDir, environment = {} }: PlatformOptions): Promise<TestPlatform> {
+export async function startTestPlatform({ mode, dataDir, environment = {}, environmentOf = () => ({}) }: PlatformOptions): Promise<TestPlatform> {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'touchstone-platform-')));
   const common = { TOUCHSTONE_DATA_DIR: folder, TOUCHSTONE_MODELS_DIR: modelsDir, TOUCHSTONE_PORT: '0', ...environment };
   const stops: (() => Promise<unknown>)[] = dataDir ? [] : [() => rm(folder, { recursive: true, force: true })];
@@ -72,8 +74,8 @@ export async function startTestPlatform({ mode, dataDir, environment = {} }: Pla
     const gateways: string[] = [];
     // The door comes last.
     for (const [name, all] of [...addresses].sort(([one], [other]) => Number(one === 'gateway') - Number(other === 'gateway'))) {
-      for (const address of all) {
-        const { url } = await serve([name], { ...settings, ...found, [`TOUCHSTONE_${name.toUpperCase()}_LISTEN`]: address });
+      for (const [replica, address] of all.entries()) {
+        const { url } = await serve([name], { ...settings, ...found, [`TOUCHSTONE_${name.toUpperCase()}_LISTEN`]: address, ...environmentOf(name, replica) });
         if (url) gateways.push(url);
       }
     }

@@ -8,6 +8,8 @@ const startTimeoutMs = 120_000;
 
 export interface TouchstoneProcess {
   readonly pid: number;
+  /** That it was asked for; none are all. */
+  readonly services: readonly string[];
   /** Public address, when the gateway runs there. */
   readonly url?: string;
   /** Lines of its log so far, newest last, at most 2,000. */
@@ -56,6 +58,7 @@ export async function serveTouchstone(services: readonly string[], environment: 
   });
   return {
     pid: child.pid!,
+    services,
     url,
     log,
     ended,

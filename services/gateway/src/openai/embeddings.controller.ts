@@ -5,6 +5,7 @@ import { EmbeddingService } from '@touchstone/contracts/gen/touchstone/retrieval
 import { CallerTokens } from '@touchstone/runtime/tenant';
 import type { FastifyRequest } from 'fastify';
 import { demandScope } from '../key/authentication.ts';
+import { withoutRefusedTokens } from '../rest/problem-document.ts';
 import { readEmbeddingsRequest } from './embeddings-request.ts';
 
 /** Token of the way to `EmbeddingService` (`Channel`). */
@@ -41,7 +42,8 @@ export class EmbeddingsController {
 function inTheirWords(error: unknown): never {
   if (!(error instanceof Problem)) throw error;
   const rename = (pointer?: string) => pointer?.replace(/^\/dimension$/, '/dimensions').replace(/^\/texts\b/, '/input');
-  throw new Problem({ ...error, violations: error.violations.map((violation) => ({ ...violation, pointer: rename(violation.pointer) })) }, { cause: error });
+  const { violations } = error;
+  throw new Problem({ ...withoutRefusedTokens(error), violations: violations.map((violation) => ({ ...violation, pointer: rename(violation.pointer) })) }, { cause: error });
 }
 
 /** Little-endian 32-bit floats. */

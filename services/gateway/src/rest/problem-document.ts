@@ -1,6 +1,6 @@
 import { Problem, Reason, reasonName, reasonPolicy, type Violation } from '@touchstone/contracts';
 import { DatabaseUnavailable } from '@touchstone/persistence';
-import { log } from '@touchstone/runtime/logging';
+import { log, warnRepeatedly } from '@touchstone/runtime/logging';
 
 export const problemType = 'application/problem+json';
 
@@ -21,11 +21,19 @@ export function problemDocument({ reason, detail, violations, retryAfterSeconds 
   return { type: `/problems/${reasonName(reason)}`, title, status: httpStatus, detail, instance: requestId, violations, retryAfterSeconds };
 }
 
+/** A service does not take the token that this gateway has just signed for a caller with a good key; that is not the caller's to mend. */
+export function withoutRefusedTokens(problem: Problem): Problem {
+  if (problem.reason !== Reason.UNAUTHENTICATED) return problem;
+  warnRepeatedly({}, 'a service refuses the tokens of this gateway: their clocks or their keys differ');
+  const detail = 'Parts of the platform do not agree about the time or their keys: its operator has to mend that.';
+  return new Problem({ reason: Reason.UNAVAILABLE, detail, retryAfterSeconds: 30 }, { cause: problem });
+}
+
 /** The problem that any error of the gateway stands for; one that nobody foresaw is logged and shows nothing of itself. */
 export function problemOf(error: unknown, requestId: string): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof DatabaseUnavailable) {
-    log.warn({ err: error, requestId }, 'the database does not answer');
+    warnRepeatedly({ err: error, requestId }, 'the database does not answer');
     return new Problem({ reason: Reason.UNAVAILABLE, detail: 'The database does not answer.', retryAfterSeconds: 2 }, { cause: error });
   }
   const { statusCode, code = '' } = error as { statusCode?: number; code?: string };

@@ -1,5 +1,6 @@
 import { type DescField, fromJson, type JsonValue, type Message, ScalarType } from '@bufbuild/protobuf';
 import { Problem, Reason, type Violation } from '@touchstone/contracts';
+import { withoutRefusedTokens } from './problem-document.ts';
 import { isNumber, type Parameter, type Route } from './route.ts';
 import { strictJsonCheck } from './strict-json.ts';
 
@@ -45,7 +46,8 @@ export function requestReader(route: Route): (request: HttpRequest) => Message {
 }
 
 /** The problem as the caller sees it: pointers into the body that was sent, names of parameters for the rest. */
-export function publicProblem(route: Route, problem: Problem): Problem {
+export function publicProblem(route: Route, found: Problem): Problem {
+  const problem = withoutRefusedTokens(found);
   if (problem.violations.length === 0) return problem;
   const violations = problem.violations.map((violation) => toPublic(route, violation));
   return new Problem({ ...problem, violations }, { cause: problem.cause });

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type ContractServer, GrpcChannel, LocalChannel } from '@touchstone/contracts';
 import { EchoService } from '@touchstone/contracts/gen/touchstone/echo/v1/echo_pb';
 import { CallerTokens, CallerTokenVerifier, generateTokenKeys } from '@touchstone/runtime/tenant';
-import { testDatabase } from '@touchstone/testing';
+import { testDatabase, type TestDatabase } from '@touchstone/testing';
 import request from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKey, type RunningGateway, start } from '../index.ts';
@@ -17,9 +17,11 @@ describe.each(transports)('$name', ({ listen, channelTo }) => {
   let gateway: RunningGateway;
   let stopEcho: () => Promise<void>;
   let key: string;
+  let now = Date.now;
+  let keys: TestDatabase;
 
   beforeAll(async () => {
-    const database = await testDatabase({ service: 'gateway' });
+    const database = (keys = await testDatabase({ service: 'gateway' }));
     const { privateKey, publicKey } = generateTokenKeys();
     const { server, stop } = await startEcho({ verifier: new CallerTokenVerifier(publicKey), listen });
     const channel = channelTo(server);
@@ -27,7 +29,7 @@ describe.each(transports)('$name', ({ listen, channelTo }) => {
       channel.close();
       await stop();
     };
-    gateway = await start({ host: '127.0.0.1', port: 0, upstreams: [{ service: EchoService, channel }], tokens: new CallerTokens(privateKey), database, openApi: {} });
+    gateway = await start({ host: '127.0.0.1', port: 0, upstreams: [{ service: EchoService, channel }], tokens: new CallerTokens(privateKey, () => now()), database, openApi: {} });
     ({ key } = await createKey(database, { tenantName: 'echo', name: 'tests', scopes: ['echo:read', 'echo:write'] }));
   });
 
@@ -40,6 +42,15 @@ describe.each(transports)('$name', ({ listen, channelTo }) => {
   const get = (path: string) => api().get(path).set('Authorization', `Bearer ${key}`);
   const post = (path: string, body: string | object) =>
     api().post(path).set('Authorization', `Bearer ${key}`).set('Content-Type', 'application/json').send(body);
+
+  it('a token that the service does not take is the platform’s fault, not the caller’s', async () => {
+    now = () => Date.now() - 600_000;
+    const { key: unseen } = await createKey(keys, { tenantName: 'late', name: 'tests', scopes: ['echo:read'] });
+    const answer = await api().get('/v1/echoes/n-1').set('Authorization', `Bearer ${unseen}`).expect(503);
+    now = Date.now;
+    expect(answer.headers['retry-after']).toBe('30');
+    expect(answer.body).toMatchObject({ type: '/problems/unavailable', detail: expect.stringContaining('do not agree about the time') });
+  });
 
   describe('a contract without a line in the gateway', () => {
     it('takes a body and answers with every field and the status of the contract', async () => {
