@@ -355,3 +355,34 @@ it.each<[string, Request, string]>([
   ['few dimensions for OCR', { query: { itemId: 'item-3' }, task: 'ocr-to-note', dimensions: dimension - 1 }, 'dimensions-refused /dimensions'],
   ['a filter too deep', { query: { itemId: 'item-3' }, filter: Array.from({ length: 8 }).reduce((inner: MessageInitShape<typeof FilterSchema>) => ({ not: inner }), filterOf('isNew', true)) }, `invalid-request /filter${'/not'.repeat(8)}`],
 ])('refuses %s', async (_, request, expected) => expect(await problemOf(request)).toBe(expected));
+
+it('answers any mix of options with hits or with a problem of the caller', async () => {
+  const pick = <Value>(values: readonly Value[]): Value => values[Math.floor(random() * values.length)];
+  const mostly = <Value>(usual: readonly Value[], odd: readonly Value[]): Value => pick(random() < 0.9 ? usual : odd);
+  const vector = () => mostly([[...topics[0]], Array(dimension).fill(1e38), Array(dimension).fill(1e-30)], [Array(dimension).fill(0), [1], [...topics[2].slice(0, 23), NaN]]);
+  const source = () => mostly<{ itemId?: string; vector?: number[]; text?: string; note?: { title: string } }>([{ itemId: pick(['item-3', 'item-47']) }, { vector: vector() }], [{ itemId: 'nobody' }, { text: 'a' }, { note: { title: 'a' } }, {}]);
+  const examples = () => ({ examples: { positive: [source(), source()].slice(0, mostly([1, 2], [0])), negative: pick([[], [source()]]) } });
+  const outcomes = new Map<string, number>();
+  for (let round = 0; round < 400; round++) {
+    const request: Request = {
+      query: { ...pick([source, examples])(), space: mostly([undefined, 'joint'], ['text', '']) },
+      task: pick([undefined, undefined, ...Object.keys(tasks)]),
+      groupBy: mostly([undefined, 'part', 'note', 'duplicateCluster', 'author', 'createdAt', 'tags'], ['nothing', '']),
+      limit: mostly([undefined, 1, 100], [0, 1000, 1001]),
+      minScore: mostly([undefined, -1, 0.5, 1], [2]),
+      excludeSelf: pick([undefined, true, false]),
+      cursor: mostly([undefined], ['AAAA', 'ü']),
+      facets: mostly([[], ['tags'], ['createdAt', 'price']], [['nothing'], ['']]),
+      explain: pick([true, false]),
+      withItems: pick([true, false]),
+    };
+    const outcome = await search(request).then(
+      ({ hits }) => (hits.length <= (request.limit ?? 10) ? 'answered' : 'too many hits'),
+      (error: unknown) => (error instanceof Problem ? reasonName(error.reason) : 'bug'),
+    );
+    expect(outcome, `seed ${seed}, round ${round}: ${JSON.stringify(request)}`).toMatch(/^(answered|invalid-request|no-joint-space|space-not-found|item-not-found|part-not-found|wrong-dimension|unknown-field)$/);
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
+  expect(outcomes.get('answered')).toBeGreaterThan(100);
+  expect(outcomes.size).toBeGreaterThan(5);
+});
