@@ -6,6 +6,7 @@ import { KeyService } from '@touchstone/contracts/gen/touchstone/gateway/v1/key_
 import { TenantService } from '@touchstone/contracts/gen/touchstone/gateway/v1/tenant_pb';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
+import { GalleryService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/gallery_pb';
 import { ImportService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/import_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
@@ -22,13 +23,14 @@ import { sendBytes } from './send-bytes.ts';
 
 /**
  * A request that succeeds for the first tenant, unless `status` says otherwise. `{collection}` stands for a collection of
- * that tenant with the item `one`, `{operation}` for an import that has ended, `{cancelled}` for one that was cancelled,
+ * that tenant with the item `one`, `{gallery}` for one whose references these are, `{operation}` for an import that has ended, `{cancelled}` for one that was cancelled,
  * `{blob}`, `{upload}` and `{key}` for ones that no other operation's checks touch.
  */
 interface SampleRequest {
   readonly path: Readonly<Record<string, string>>;
   /** Sent as JSON, unless it is bytes. */
   readonly body?: object;
+  readonly query?: object;
   readonly headers?: Readonly<Record<string, string>>;
   readonly status?: number;
 }
@@ -36,6 +38,15 @@ interface SampleRequest {
 const requests: Readonly<Record<string, SampleRequest>> = {
   'CollectionService.PutCollection': { path: { collection: '{collection}' }, body: {} },
   'CollectionService.GetCollection': { path: { collection: '{collection}' } },
+  'GalleryService.PutGallery': { path: { gallery: '{gallery}' }, body: { policy: 'p', references: '{collection}', watches: [] } },
+  'GalleryService.GetGallery': { path: { gallery: '{gallery}' } },
+  'GalleryService.ListGalleries': { path: {} },
+  'GalleryService.DeleteGallery': { path: { gallery: '{gallery}' } },
+  'GalleryService.MatchGallery': { path: { gallery: '{gallery}' }, body: { query: { text: 'one' } } },
+  'GalleryService.RematchGallery': { path: { gallery: '{gallery}' } },
+  'GalleryService.ListMatches': { path: { gallery: '{gallery}' } },
+  'GalleryService.WatchMatches': { path: { gallery: '{gallery}' }, query: { limit: 0 } },
+  'GalleryService.CalibrateGallery': { path: { gallery: '{gallery}' }, body: { pairs: [true, false].map((isMatch) => ({ collection: '{collection}', itemId: 'one', referenceId: 'one', isMatch })) } },
   'ImportService.ImportItems': { path: { collection: '{collection}' }, body: { blobId: '{blob}' } },
   'ItemService.UpsertItems': { path: { collection: '{collection}' }, body: { items: [{ id: 'another', title: 'Another item' }] } },
   'ItemService.GetItem': { path: { collection: '{collection}', id: 'one' } },
@@ -69,12 +80,13 @@ const requests: Readonly<Record<string, SampleRequest>> = {
  * `platform:admin` is about all tenants.
  */
 const isTheCallersOwn = new Set([
-  ...['CollectionService.PutCollection', 'OperationService.ListOperations', 'Embeddings.Create', 'BlobService.StoreBlob', 'BlobService.CreateUpload'],
+  ...['CollectionService.PutCollection', 'GalleryService.ListGalleries', 'OperationService.ListOperations', 'Embeddings.Create', 'BlobService.StoreBlob', 'BlobService.CreateUpload'],
   ...['TenantService.CreateTenant', 'TenantService.ListTenants', 'KeyService.CreateKey', 'KeyService.ListKeys', 'AuditService.ListAuditEntries'],
 ]);
 
 const contracts = [
   CollectionService,
+  GalleryService,
   ImportService,
   ItemService,
   OperationService,
@@ -112,6 +124,7 @@ const ajv = new Ajv2020({ strict: false, validateFormats: false }).addSchema({ $
 /** What the placeholders of a path stand for. */
 interface Resources {
   readonly collection: string;
+  readonly gallery: string;
   readonly blob: string;
   readonly upload: string;
   readonly key: string;
@@ -120,7 +133,7 @@ interface Resources {
 }
 
 const hex = (bytes: number) => randomBytes(bytes).toString('hex');
-const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, blob: hex(32), upload: hex(16), key: hex(6), operation: `retrieval-${hex(16)}`, cancelled: `retrieval-${hex(16)}` });
+const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, gallery: `test-${randomUUID()}`, blob: hex(32), upload: hex(16), key: hex(6), operation: `retrieval-${hex(16)}`, cancelled: `retrieval-${hex(16)}` });
 const owned = new Map<string, Resources>();
 
 function targetOf({ id, template }: Operation, resources = owned.get(id)!): string {
@@ -132,11 +145,11 @@ const filled = (text: string, resources: Resources) => text.replace(/\{(\w+)\}/g
 
 /** Sends the operation's sample request, changed by `change`. */
 function send(operation: Operation, { authorization, body, query, resources }: { authorization?: string; body?: object; query?: object; resources?: Resources } = {}) {
-  const { body: sample, headers = {} } = requests[operation.id];
+  const { body: sample, query: sampleQuery, headers = {} } = requests[operation.id];
   const request = supertest(platform.url)[operation.method](targetOf(operation, resources)).set(headers);
   if (authorization) request.set('authorization', authorization);
   if (Buffer.isBuffer(sample)) request.type('application/octet-stream');
-  if (query) request.query(query);
+  request.query({ ...sampleQuery, ...query });
   if (Buffer.isBuffer(sample) || !sample) return sample ? request.send(sample) : request;
   return request.send(JSON.parse(filled(JSON.stringify(body ?? sample), resources ?? owned.get(operation.id)!)));
 }
@@ -173,7 +186,9 @@ beforeAll(async () => {
     const blob = await supertest(platform.url).post('/v1/blobs').set('authorization', bearer(platform.keys.first)).send(hex(20)).expect(201);
     const upload = await api().post('/v1/uploads', { bytes: 50 }).expect(201);
     const key = await api().post('/v1/keys', { name: `of ${id}`, scopes: ['retrieval:read'] }).expect(201);
-    owned.set(id, { collection, blob: blob.body.id, upload: upload.body.id, key: key.body.key.id, operation, cancelled });
+    const gallery = `test-${randomUUID()}`;
+    await api().put(`/v1/galleries/${gallery}`, { policy: 'p', references: collection, watches: [] }).expect(200);
+    owned.set(id, { collection, gallery, blob: blob.body.id, upload: upload.body.id, key: key.body.key.id, operation, cancelled });
   }
 });
 

@@ -6,6 +6,11 @@ import { CollectionController } from './collection/collection.controller.ts';
 import { CollectionStatisticsEvents } from './collection/collection-statistics.events.ts';
 import { Collections } from './collection/collections.service.ts';
 import { EmbeddingController } from './embedding/embedding.controller.ts';
+import { Galleries } from './gallery/galleries.service.ts';
+import { GalleryCalibration } from './gallery/gallery-calibration.service.ts';
+import { GalleryComparison } from './gallery/gallery-comparison.service.ts';
+import { GalleryController } from './gallery/gallery.controller.ts';
+import { GalleryFollower } from './gallery/gallery-follower.service.ts';
 import type { Scanner } from './index/scanner.ts';
 import { ImportController } from './import/import.controller.ts';
 import { ItemsImport } from './import/items-import.operation.ts';
@@ -40,7 +45,7 @@ export class RetrievalModule {
   static with({ models, scanner, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
-      controllers: [CollectionController, CollectionStatisticsEvents, EmbeddingController, ImportController, ItemController, SearchController],
+      controllers: [CollectionController, CollectionStatisticsEvents, EmbeddingController, GalleryController, ImportController, ItemController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
@@ -51,6 +56,10 @@ export class RetrievalModule {
         CollectionLog,
         CollectionViews,
         FieldNames,
+        Galleries,
+        GalleryCalibration,
+        GalleryComparison,
+        GalleryFollower,
         IndexMetrics,
         ItemEmbedding,
         ItemPreparation,

@@ -22,6 +22,7 @@ const isPublic = (type: DescMessage | DescEnum | DescExtension | DescService): t
 /** What a reader of the docs page sees first. */
 const first = [
   'touchstone.retrieval.v1.CollectionService',
+  'touchstone.retrieval.v1.GalleryService',
   'touchstone.retrieval.v1.ImportService',
   'touchstone.retrieval.v1.ItemService',
   'touchstone.retrieval.v1.SearchService',

@@ -9,7 +9,7 @@ import type { IndexedItem } from '../index/vector-index.ts';
 const pageSize = 1000;
 
 /** What happened to an item: it is now this, or it is gone. */
-export type Change = { readonly item: IndexedItem } | { readonly deleted: string };
+export type Change = ({ readonly item: IndexedItem } | { readonly deleted: string }) & { readonly position: number };
 
 /** The log after a position, whole writes only, oldest first. */
 export interface LogPage {
@@ -95,13 +95,14 @@ function changesOf(rows: readonly LogRow[]): Change[] {
   const changes: Change[] = [];
   for (let start = 0, end = 0; start < rows.length; start = end) {
     const { id, is_deleted } = rows[start];
+    const position = Number(rows[start].position);
     while (end < rows.length && rows[end].id === id && rows[end].is_deleted === is_deleted) end += 1;
     if (is_deleted) {
-      changes.push({ deleted: id });
+      changes.push({ position, deleted: id });
       continue;
     }
     const parts = rows.slice(start, end).flatMap(({ space, kinds, part, vector }) => (vector ? [{ space: space!, kinds: kindsOf(kinds!), part: part!, vector: toFloats(vector) }] : []));
-    changes.push({ item: { id, fields: fieldsOf(rows[start]), parts } });
+    changes.push({ position, item: { id, fields: fieldsOf(rows[start]), parts } });
   }
   return changes;
 }

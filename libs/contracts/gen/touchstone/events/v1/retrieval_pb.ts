@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/events/v1/retrieval.proto.
  */
 export const file_touchstone_events_v1_retrieval: GenFile = /*@__PURE__*/
-  fileDesc("CiR0b3VjaHN0b25lL2V2ZW50cy92MS9yZXRyaWV2YWwucHJvdG8SFHRvdWNoc3RvbmUuZXZlbnRzLnYxIqcBCgxJdGVtVXBzZXJ0ZWQSEgoKY29sbGVjdGlvbhgBIAEoCRIPCgdpdGVtX2lkGAIgASgJEhAKCHBvc2l0aW9uGAMgASgBEg4KBmlzX25ldxgEIAEoCBIOCgZpbWFnZXMYBSABKAUSFQoNaW1hZ2VzX2JlZm9yZRgGIAEoBTopkrUYJXRvdWNoc3RvbmUucmV0cmlldmFsLml0ZW0udXBzZXJ0ZWQudjEihQEKC0l0ZW1EZWxldGVkEhIKCmNvbGxlY3Rpb24YASABKAkSDwoHaXRlbV9pZBgCIAEoCRIQCghwb3NpdGlvbhgDIAEoARIVCg1pbWFnZXNfYmVmb3JlGAQgASgFOiiStRgkdG91Y2hzdG9uZS5yZXRyaWV2YWwuaXRlbS5kZWxldGVkLnYxYgZwcm90bzM", [file_touchstone_api_v1_policy]);
+  fileDesc("CiR0b3VjaHN0b25lL2V2ZW50cy92MS9yZXRyaWV2YWwucHJvdG8SFHRvdWNoc3RvbmUuZXZlbnRzLnYxIqcBCgxJdGVtVXBzZXJ0ZWQSEgoKY29sbGVjdGlvbhgBIAEoCRIPCgdpdGVtX2lkGAIgASgJEhAKCHBvc2l0aW9uGAMgASgBEg4KBmlzX25ldxgEIAEoCBIOCgZpbWFnZXMYBSABKAUSFQoNaW1hZ2VzX2JlZm9yZRgGIAEoBTopkrUYJXRvdWNoc3RvbmUucmV0cmlldmFsLml0ZW0udXBzZXJ0ZWQudjEihQEKC0l0ZW1EZWxldGVkEhIKCmNvbGxlY3Rpb24YASABKAkSDwoHaXRlbV9pZBgCIAEoCRIQCghwb3NpdGlvbhgDIAEoARIVCg1pbWFnZXNfYmVmb3JlGAQgASgFOiiStRgkdG91Y2hzdG9uZS5yZXRyaWV2YWwuaXRlbS5kZWxldGVkLnYxItEBCg5HYWxsZXJ5TWF0Y2hlZBIPCgdnYWxsZXJ5GAEgASgJEg4KBnBvbGljeRgCIAEoCRISCgpjb2xsZWN0aW9uGAMgASgJEg8KB2l0ZW1faWQYBCABKAkSEAoIcG9zaXRpb24YBSABKAESOgoKcmVmZXJlbmNlcxgGIAMoCzImLnRvdWNoc3RvbmUuZXZlbnRzLnYxLk1hdGNoZWRSZWZlcmVuY2U6K5K1GCd0b3VjaHN0b25lLnJldHJpZXZhbC5nYWxsZXJ5Lm1hdGNoZWQudjEiawoQTWF0Y2hlZFJlZmVyZW5jZRIUCgxyZWZlcmVuY2VfaWQYASABKAkSEAoIY2F0ZWdvcnkYAiABKAkSDQoFc2NvcmUYAyABKAESEQoJdGhyZXNob2xkGAQgASgBEg0KBXNwYWNlGAUgASgJYgZwcm90bzM", [file_touchstone_api_v1_policy]);
 
 /**
  * An item was written and is searchable. Key: `<collection>/<item_id>`.
@@ -112,4 +112,109 @@ export type ItemDeleted = Message<"touchstone.events.v1.ItemDeleted"> & {
  */
 export const ItemDeletedSchema: GenMessage<ItemDeleted> = /*@__PURE__*/
   messageDesc(file_touchstone_events_v1_retrieval, 1);
+
+/**
+ * An item is newly similar enough to references of a gallery. Key: `<gallery>/<collection>/<item_id>`.
+ *
+ * @generated from message touchstone.events.v1.GalleryMatched
+ */
+export type GalleryMatched = Message<"touchstone.events.v1.GalleryMatched"> & {
+  /**
+   * The gallery.
+   *
+   * @generated from field: string gallery = 1;
+   */
+  gallery: string;
+
+  /**
+   * What a match in it means.
+   *
+   * @generated from field: string policy = 2;
+   */
+  policy: string;
+
+  /**
+   * The item's collection.
+   *
+   * @generated from field: string collection = 3;
+   */
+  collection: string;
+
+  /**
+   * The item.
+   *
+   * @generated from field: string item_id = 4;
+   */
+  itemId: string;
+
+  /**
+   * Position of the item's write in the log of its collection.
+   *
+   * @generated from field: double position = 5;
+   */
+  position: number;
+
+  /**
+   * The references, the one furthest above its threshold first; at most 100.
+   *
+   * @generated from field: repeated touchstone.events.v1.MatchedReference references = 6;
+   */
+  references: MatchedReference[];
+};
+
+/**
+ * Describes the message touchstone.events.v1.GalleryMatched.
+ * Use `create(GalleryMatchedSchema)` to create a new message.
+ */
+export const GalleryMatchedSchema: GenMessage<GalleryMatched> = /*@__PURE__*/
+  messageDesc(file_touchstone_events_v1_retrieval, 2);
+
+/**
+ * A reference that an item is similar enough to.
+ *
+ * @generated from message touchstone.events.v1.MatchedReference
+ */
+export type MatchedReference = Message<"touchstone.events.v1.MatchedReference"> & {
+  /**
+   * The reference item.
+   *
+   * @generated from field: string reference_id = 1;
+   */
+  referenceId: string;
+
+  /**
+   * Its category; empty when it has none.
+   *
+   * @generated from field: string category = 2;
+   */
+  category: string;
+
+  /**
+   * Cosine similarity of the best pair of parts.
+   *
+   * @generated from field: double score = 3;
+   */
+  score: number;
+
+  /**
+   * From which it is a match.
+   *
+   * @generated from field: double threshold = 4;
+   */
+  threshold: number;
+
+  /**
+   * The space of the best pair.
+   *
+   * @generated from field: string space = 5;
+   */
+  space: string;
+};
+
+/**
+ * Describes the message touchstone.events.v1.MatchedReference.
+ * Use `create(MatchedReferenceSchema)` to create a new message.
+ */
+export const MatchedReferenceSchema: GenMessage<MatchedReference> = /*@__PURE__*/
+  messageDesc(file_touchstone_events_v1_retrieval, 3);
 
