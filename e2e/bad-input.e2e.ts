@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { api, newCollection, search } from './api.ts';
@@ -18,6 +19,17 @@ describe('a batch with one bad item is refused as a whole and names the item', (
     ['attributes too large', { id: 'b', title: 'x', attributes: { a: 'x'.repeat(20_000) } }, 400, '/problems/invalid-request', '/items/1/attributes'],
     ['a NUL character', { id: 'b', title: 'x\0y' }, 400, '/problems/invalid-request', '/items/1/title'],
     ['a picture without source', { id: 'b', images: [{}] }, 400, '/problems/invalid-request', '/items/1/images/0'],
+    ['an author too long', { id: 'b', title: 'x', author: 'x'.repeat(201) }, 400, '/problems/invalid-request', '/items/1/author'],
+    ['a time that is none', { id: 'b', title: 'x', createdAt: '2026-02-31T25:00:00Z' }, 400, '/problems/invalid-request', '/items/1/createdAt'],
+    ['an attribute called like a field', { id: 'b', title: 'x', attributes: { createdAt: 5 } }, 400, '/problems/invalid-request', '/items/1/attributes/createdAt'],
+    ['a text of a picture too long', { id: 'b', images: [{ base64: 'aGVsbG8=', ocrText: 'x'.repeat(20_001) }] }, 400, '/problems/invalid-request', '/items/1/images/0/ocrText'],
+    ['a vector of a space that is not there', { id: 'b', vectors: { other: { text: [1] } } }, 422, '/problems/space-not-found', '/items/1/vectors/other'],
+    ['a vector of a kind that the space lacks', { id: 'b', vectors: { text: { image: [[1]] } } }, 400, '/problems/invalid-request', '/items/1/vectors/text/image'],
+    ['a vector of the wrong dimension', { id: 'b', vectors: { text: { text: [1, 2] } } }, 422, '/problems/wrong-dimension', '/items/1/vectors/text/text'],
+    ['a vector of zeros', { id: 'b', vectors: { text: { note: Array(384).fill(0) } } }, 400, '/problems/invalid-request', '/items/1/vectors/text/note'],
+    ['NaN in a vector', { id: 'b', vectors: { text: { text: ['NaN', ...Array(383).fill(1)] } } }, 400, '/problems/invalid-request', '/items/1/vectors/text/text/0'],
+    ['NaN in a vector of a picture', { id: 'b', vectors: { image: { image: [['NaN', ...Array(383).fill(1)]] } } }, 400, '/problems/invalid-request', '/items/1/vectors/image/image/0/0'],
+    ['vectors for another number of pictures', { id: 'b', images: [{ base64: 'aGVsbG8=' }], vectors: { image: { image: [[], []] } } }, 400, '/problems/invalid-request', '/items/1/vectors/image/image'],
     ['a picture that is none', { id: 'b', images: [{ base64: 'aGVsbG8=' }] }, 422, '/problems/picture-refused', '/items/1/images/0/base64'],
   ])('%s', async (_, bad, status, type, pointer) => {
     const path = await newCollection();
@@ -46,11 +58,62 @@ describe('pictures', () => {
     await api().post(`${path}/items:upsert`, { items: [{ id: 'a', images: [{ base64: await photo(0) }] }] }).expect(200);
   });
 
+  it.each<[string, () => Promise<Buffer>]>([
+    ['a drawing with a script', async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>')],
+    ['a page behind a picture', async () => Buffer.concat([await photoBytes(0), Buffer.from('<html><script>alert(1)</script></html>')])],
+    ['an archive behind a picture', async () => Buffer.concat([await photoBytes(0), Buffer.from('PK\x05\x06'.padEnd(22, '\0'), 'latin1')])],
+  ])('refuses %s, also where no picture is embedded', async (_, make) => {
+    const file = (await make()).toString('base64');
+    for (const spaces of [[], [{ name: 'text' }]]) {
+      const path = await newCollection('first', { spaces });
+      const items = [good, { id: 'a', title: 'A', images: [{ base64: await photo(1) }, { base64: file }] }];
+      const answer = await api().post(`${path}/items:upsert`, { items }).expect(422);
+      expect(answer.body).toMatchObject({ type: '/problems/picture-refused', violations: [{ pointer: '/items/1/images/1/base64' }] });
+      await api().get(`${path}/items/good`).expect(404);
+    }
+  });
+
+  it('refuses an animation', async () => {
+    const path = await newCollection();
+    const frames = [0, 120].map((shade) => sharp({ create: { width: 8, height: 8, channels: 3, background: { r: shade, g: 0, b: 0 } } }).png().toBuffer());
+    const file = await sharp(await Promise.all(frames), { join: { animated: true } }).gif().toBuffer();
+    const { body } = await api().post(`${path}/items:upsert`, { items: [{ id: 'a', images: [{ base64: file.toString('base64') }] }] }).expect(422);
+    expect(body.violations).toMatchObject([{ pointer: '/items/0/images/0/base64', detail: expect.stringContaining('animated') }]);
+  });
+
+  it.each(['http://169.254.169.254/latest/meta-data', 'https://localhost/a.png', 'https://[::ffff:10.0.0.1]/a.png', 'file:///etc/passwd'])('fetches none from %s', async (url) => {
+    const path = await newCollection();
+    const { body } = await api().post(`${path}/items:upsert`, { items: [good, { id: 'a', images: [{ url }] }] }).expect(422);
+    expect(body.violations[0].pointer).toBe('/items/1/images/0/url');
+    await api().get(`${path}/items/good`).expect(404);
+  });
+
   it('refuses more than 32 in a request', async () => {
     const path = await newCollection();
     const images = Array.from({ length: 17 }, () => ({ base64: 'aGVsbG8=' }));
     const { body } = await api().post(`${path}/items:upsert`, { items: [{ id: 'a', images }, { id: 'b', images }] }).expect(400);
     expect(body.detail).toContain('32');
+  });
+});
+
+describe('spaces', () => {
+  const own = { name: 'joint', dimension: 2, modelVersion: 'mine@1' };
+
+  it.each<[string, object[], string]>([
+    ['a name that is none', [{ ...own, name: 'Joint' }], '/spaces/0/name'],
+    ['no dimension', [{ name: 'joint', modelVersion: 'mine@1' }], '/spaces/0/dimension'],
+    ['a dimension of 4097', [{ ...own, dimension: 4097 }], '/spaces/0/dimension'],
+    ['no model version', [{ name: 'text' }, { name: 'joint', dimension: 2 }], '/spaces/1/modelVersion'],
+    ['a kind that is none', [{ ...own, kinds: ['video'] }], '/spaces/0/kinds/0'],
+    ['a space twice', [own, { name: 'text' }, own], '/spaces/2/name'],
+    ['another model for a space of the platform’s', [{ name: 'text', modelVersion: 'mine@1' }], '/spaces/0/modelVersion'],
+    ['five', ['a', 'b', 'c', 'd', 'e'].map((name) => ({ ...own, name })), '/spaces'],
+    ['names alone, as before', ['text' as never], '/spaces/0'],
+  ])('%s', async (_, spaces, pointer) => {
+    const path = `/v1/collections/test-${randomUUID()}`;
+    const { body } = await api().put(path, { spaces }).expect(400);
+    expect(body.violations[0].pointer).toBe(pointer);
+    await api().get(path).expect(404);
   });
 });
 

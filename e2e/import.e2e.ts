@@ -53,6 +53,17 @@ it('imports a file as an operation, with a report of the lines that it refused',
   expect((await api().get(again.headers.location).expect(200)).body.result).toMatchObject({ imported: 0, unchanged: 10, refused: 0 });
 });
 
+it('takes all that an item may have', async () => {
+  const path = await newCollection();
+  const item = { id: 'a', title: 'A sign', category: 'city', author: 'ann', createdAt: '2020-02-29T12:30:00Z', images: [{ base64: await photo(0), ocrText: 'No parking' }] };
+  const lines = [item, { id: 'b', title: 'x', attributes: { author: 'an attribute may not be called so' } }, { id: 'c', title: 'x', vectors: { joint: { text: [1] } } }];
+  const { body } = await api().post(`${path}/items:import`, { blobId: await store(lines.map((line) => JSON.stringify(line))) }).expect(202);
+  await watch(body.id);
+  const { body: operation } = await api().get(`/v1/operations/${body.id}`).expect(200);
+  expect(operation.result).toMatchObject({ imported: 1, refused: 2, refusals: [{ line: 2, pointer: '/attributes/author' }, { line: 3, pointer: '/vectors/joint' }] });
+  await api().post(`${path}/items:upsert`, { items: [item] }).expect(200, { upserted: 0, unchanged: 1, position: 1 });
+});
+
 it('takes vectors of the caller’s own', async () => {
   const path = await newCollection('first', { spaces: [{ name: 'text' }] });
   const vector = (peak: number) => Array.from({ length: 384 }, (_, index) => (index === peak ? 1 : 0));

@@ -56,6 +56,44 @@ it('shows an item and its pictures as they were written, and counts it', async (
   }, 10_000);
 });
 
+it('shows category, author, time and parts, of which each has its vector', async () => {
+  const path = await newCollection();
+  const item = { id: 'one', title: 'A sign', category: 'city', author: 'ann', createdAt: '2020-02-29T12:30:00Z', images: [{ base64: await photo(0), ocrText: 'No parking' }] };
+  await api().post(`${path}/items:upsert`, { items: [item] }).expect(200);
+  const { body } = await api().get(`${path}/items/one`).expect(200);
+  expect(body).toMatchObject({ category: 'city', author: 'ann', createdAt: item.createdAt, images: [{ ocrText: 'No parking' }] });
+  expect(Date.parse(body.storedAt)).toBeGreaterThan(Date.parse('2026-01-01'));
+  const { body: collection } = await api().get(path).expect(200);
+  const [text, image] = collection.spaces;
+  expect(text).toMatchObject({ name: 'text', kinds: ['text', 'ocr', 'note'], isOwn: false });
+  expect(body.parts).toEqual([
+    { space: 'image', kinds: ['image'], part: 0, modelVersion: image.modelVersion, isOwn: false },
+    { space: 'text', kinds: ['text'], part: 0, modelVersion: text.modelVersion, isOwn: false },
+    { space: 'text', kinds: ['ocr'], part: 0, modelVersion: text.modelVersion, isOwn: false },
+    { space: 'text', kinds: ['note'], part: 0, modelVersion: text.modelVersion, isOwn: false },
+  ]);
+  await api().post(`${path}/items:upsert`, { items: [item] }).expect(200, { upserted: 0, unchanged: 1, position: 1 });
+  await api().post(`${path}/items:upsert`, { items: [{ ...item, author: 'bob' }] }).expect(200, { upserted: 1, unchanged: 0, position: 2 });
+});
+
+it('finds items in a space of the caller’s own by the vectors that they bring', async () => {
+  const path = await newCollection('first', { spaces: [{ name: 'joint', dimension: 3, modelVersion: 'my-clip@1' }] });
+  const { body: collection } = await api().get(path).expect(200);
+  expect(collection.spaces).toEqual([{ name: 'joint', dimension: 3, modelVersion: 'my-clip@1', kinds: ['text', 'image', 'ocr', 'note'], isOwn: true }]);
+  const items = [
+    { id: 'a', title: 'No vector of it is made here', vectors: { joint: { text: [2, 0, 0], image: [[0, 3, 0], [0, 0, 1]] } } },
+    { id: 'b', vectors: { joint: { note: [1, 1, 0] } } },
+  ];
+  await api().post(`${path}/items:upsert`, { items }).expect(200);
+  const { body: item } = await api().get(`${path}/items/a`).expect(200);
+  expect(item.parts).toMatchObject([{ kinds: ['text'], isOwn: true }, { kinds: ['image'], part: 0 }, { kinds: ['image'], part: 1, modelVersion: 'my-clip@1' }]);
+  const { body } = await api().post(`${path}/search`, { query: { vector: [0, 0.1, 5], space: 'joint' } }).expect(200);
+  expect(body.hits).toMatchObject([{ id: 'a', part: 1 }, { id: 'b' }]);
+  expect(await search(path, { query: { itemId: 'b' } })).toEqual(['a']);
+  await api().post(`${path}/search`, { query: { text: 'anything' } }).expect(422);
+  await api().post(`${path}/items:upsert`, { items: [{ id: 'c', title: 'It brings no vector' }] }).expect(400);
+});
+
 it('writes nothing twice: an equal item stays as it is, a changed one is replaced', async () => {
   const path = await newCollection();
   const item = { id: 'one', title: 'The first title', attributes: { a: 1, b: { c: 2, d: 3 } } };

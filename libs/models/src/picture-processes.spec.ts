@@ -1,3 +1,4 @@
+import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 
@@ -156,6 +157,48 @@ describe('what is refused', () => {
     const processes = open({ timeoutMs: 1 });
     const refused = await refusal(processes, await plain(6_000, 6_000));
     expect(refused).toMatchObject({ index: 7, detail: expect.stringContaining('over 1 ms') });
+  });
+});
+
+let bomb: Buffer | undefined;
+
+/** A PNG of 10 × 10 pixels with a chunk before its pixels. */
+async function pngWith(type: string, data: Uint8Array): Promise<Buffer> {
+  const body = Buffer.concat([Buffer.from(type), data]);
+  const chunk = Buffer.alloc(body.length + 8);
+  chunk.writeUInt32BE(data.length);
+  body.copy(chunk, 4);
+  chunk.writeUInt32BE(crc32(body), body.length + 4);
+  const plainPicture = await plain(10, 10);
+  const afterHeader = 33;
+  return Buffer.concat([plainPicture.subarray(0, afterHeader), chunk, plainPicture.subarray(afterHeader)]);
+}
+
+describe('a picture that is not what it seems', () => {
+  it.each(['gif', 'webp'] as const)('refuses an animated %s', async (format) => {
+    const frames = [0, 120].map((shade) => sharp({ create: { width: 8, height: 8, channels: 3, background: { r: shade, g: 0, b: 0 } } }).png().toBuffer());
+    const animated = await sharp(await Promise.all(frames), { join: { animated: true } }).toFormat(format).toBuffer();
+    expect(await refusal(open(), animated)).toMatchObject({ detail: expect.stringContaining('animated') });
+  });
+
+  it('refuses an APNG, which the decoder shows as a still picture, and an AVIF sequence', async () => {
+    const processes = open();
+    const apng = await pngWith('acTL', Uint8Array.of(0, 0, 0, 2, 0, 0, 0, 0));
+    expect(await refusal(processes, apng)).toMatchObject({ detail: expect.stringContaining('animated') });
+    const avif = await png(64, 64, () => [200, 100, 50]).avif().toBuffer();
+    avif.write('avis', 8);
+    expect(await refusal(processes, avif)).toBeInstanceOf(PictureRefused);
+  });
+
+  it.each<[string, string]>([
+    ['zTXt', 'Comment\0\0'],
+    ['iTXt', 'Comment\0\x01\0\0\0'],
+    ['iCCP', 'icc\0\0'],
+  ])('is not unpacked when its chunk %s holds 250 MB', async (type, beginning) => {
+    const processes = open({ maximumMemoryBytes: 240_000_000 });
+    bomb ??= deflateSync(Buffer.alloc(250_000_000), { level: 1 });
+    expect(at(await processes.prepare(await pngWith(type, Buffer.concat([Buffer.from(beginning, 'latin1'), bomb])), 0), 3, 3)).toEqual([200, 100, 50]);
+    expect(processes.processIds).toHaveLength(1);
   });
 });
 

@@ -1,13 +1,14 @@
 // A process of its own, because a picture is hostile input to native code: the parent may kill it at any time.
-// It imports nothing of ours but types and one pure file, so it starts in a moment and has no secrets.
+// It imports nothing of ours but types and two pure files, so it starts in a moment and has no secrets.
 import sharp, { type Sharp } from 'sharp';
 
+import { isAnimatedPng } from './animation.ts';
 import { perceptualHash } from './perceptual-hash.ts';
 import type { PictureAnswer, PictureJob } from './picture-processes.ts';
 
 /** Formats with their libvips loaders; every other loader (SVG, PDF, …) is blocked before it sees a byte. */
 const loaders = { jpeg: 'Jpeg', png: 'Png', webp: 'Webp', gif: 'Nsgif', tiff: 'Tiff', heif: 'Heif' };
-/** Formats whose pages are frames of an animation. Of a TIFF with pages the first counts; an APNG has a still picture. */
+/** Formats whose pages are frames of an animation. Of a TIFF with pages the first counts. */
 const animatedFormats = ['gif', 'webp'];
 
 sharp.cache(false);
@@ -23,7 +24,8 @@ async function opened({ bytes, maximumPixels }: PictureJob): Promise<Sharp> {
   const options = { limitInputPixels: maximumPixels, failOn: 'error', pages: 1 } as const;
   const { format, pages = 1, width, height } = await sharp(bytes, { ...options, limitInputPixels: false }).metadata();
   if (width * height > maximumPixels) throw new Error(`it has ${width} × ${height} pixels; at most ${maximumPixels} are taken`);
-  if (pages > 1 && animatedFormats.includes(format)) throw new Error('it is animated; send one frame of it');
+  const isAnimated = (pages > 1 && animatedFormats.includes(format)) || isAnimatedPng(bytes);
+  if (isAnimated) throw new Error('it is animated; send one frame of it');
 
   return sharp(bytes, options).autoOrient().toColourspace('srgb').flatten({ background: '#ffffff' });
 }

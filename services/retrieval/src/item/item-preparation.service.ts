@@ -4,9 +4,10 @@ import type { Tenant } from '@touchstone/runtime/tenant';
 import { Collection, type Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
 import { contentHash, sha256 } from './content-hash.ts';
+import { foreignContent } from './foreign-content.ts';
 import { type ItemContent, itemFields } from './item-content.ts';
 import { type EmbeddablePart, ItemEmbedding } from './item-embedding.service.ts';
-import { attributeReserved, attributesTooLarge, duplicateId, nothingToFind, refuseTooManyPictures } from './item.errors.ts';
+import { attributeReserved, attributesTooLarge, duplicateId, nothingToFind, pictureIsMore, refuseTooManyPictures } from './item.errors.ts';
 import { type ItemPart, itemParts } from './item-parts.ts';
 import { StoredItems, type StoredPart, type StoredPicture } from './stored-items.service.ts';
 
@@ -103,7 +104,11 @@ function refuseWrongBatch(contents: readonly ItemContent[]): void {
 }
 
 function draft(content: ItemContent, pointer: string, spaces: readonly Space[]): Draft {
-  const images = content.images.map(({ file, ocrText }) => ({ sha256: sha256(file), bytes: file.byteLength, ocrText, file }));
+  const images = content.images.map(({ file, ocrText, source }, part) => {
+    const foreign = foreignContent(file);
+    if (foreign) throw pictureIsMore(`${pointer}/images/${part}/${source}`, foreign);
+    return { sha256: sha256(file), bytes: file.byteLength, ocrText, file };
+  });
   const parts = itemParts({ ...content, images }, spaces);
   if (parts.length === 0) throw nothingToFind(pointer, spaces.map(({ name }) => name));
   const vectorHashes = parts.flatMap(({ space, kinds, part, content, contentHash }) => ('vector' in content ? [`${space} ${kinds.join('+')} ${part} ${contentHash}`] : []));

@@ -39,6 +39,9 @@ export const pictureNotFetched = (pointer: string, cause: Error) => pictureRefus
 export const pictureTooLarge = (pointer: string, bytes: number, limit: number) =>
   pictureRefused(pointer, `a picture has at most ${limit} bytes and this one has ${bytes}`);
 
+/** A file that is a picture to us and something else to another program is not kept. */
+export const pictureIsMore = (pointer: string, what: string) => pictureRefused(pointer, `it holds ${what} too; send the picture alone`);
+
 export const picturesTooLarge = (pointer: string, limit: number) =>
   pictureRefused(pointer, `all pictures of a request have at most ${limit} bytes together; split the request`);
 

@@ -60,20 +60,17 @@ const maximumPictures = 32;
 /** The vector with length 1. */
 function unitVector(values: readonly unknown[], dimension: number, pointer: string): Float32Array {
   if (values.length !== dimension) throw new VectorRefused('wrong-dimension', pointer, `expected ${dimension} numbers, got ${values.length}`);
-  const vector = new Float32Array(dimension);
-  let squares = 0;
+  let largest = 0;
   for (let index = 0; index < dimension; index++) {
     const value = values[index];
     if (typeof value !== 'number' || !Number.isFinite(value)) throw new VectorRefused('invalid-request', `${pointer}/${index}`, 'expected a finite number');
-    squares += value * value;
-    vector[index] = value;
+    largest = Math.max(largest, Math.abs(value));
   }
-  const length = Math.sqrt(squares);
-  if (length === 0) throw new VectorRefused('invalid-request', pointer, 'all its numbers are 0, so it has no direction');
-  if (!Number.isFinite(length)) throw new VectorRefused('invalid-request', pointer, 'its numbers are too large');
-  for (let index = 0; index < dimension; index++) vector[index] = (values[index] as number) / length;
-  if (!vector.some((value) => value !== 0)) throw new VectorRefused('invalid-request', pointer, 'its numbers are too small');
-  return vector;
+  if (largest === 0) throw new VectorRefused('invalid-request', pointer, 'all its numbers are 0, so it has no direction');
+  // The squares of the largest and the smallest doubles are none.
+  const scaled = (values as readonly number[]).map((value) => value / largest);
+  const length = Math.sqrt(scaled.reduce((sum, value) => sum + value * value, 0));
+  return Float32Array.from(scaled, (value) => value / length);
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -140,7 +140,8 @@ export const OwnVectorsSchema: GenMessage<OwnVectors> = /*@__PURE__*/
   messageDesc(file_touchstone_retrieval_v1_item, 1);
 
 /**
- * A picture: JPEG, PNG, WebP, AVIF, GIF (not animated) or TIFF of at most 40 megapixels.
+ * A picture: JPEG, PNG, WebP, AVIF, GIF or TIFF of at most 40 megapixels, not animated, and nothing else besides: a file that is
+ * HTML, SVG, PHP, PDF or ZIP to another program is refused.
  *
  * @generated from message touchstone.retrieval.v1.ImageInput
  */
