@@ -39,3 +39,21 @@ it('limits a tenant over all gateways', async () => {
   expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
   expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(10);
 });
+
+it('limits a key beside its tenant, and what a tenant stores', async () => {
+  const tenant = await api().post('/v1/tenants', { name: `limited ${randomUUID()}` }).expect(201);
+  const { body } = await api().post('/v1/keys', { name: 'limited', scopes: ['*'], tenantId: tenant.body.id, requestsPerMinute: 50 }).expect(201);
+  expect(body.key.requestsPerMinute).toBe(50);
+  const limits = await api().put(`/v1/tenants/${tenant.body.id}/limits`, { blobBytes: 100 }).expect(200);
+  expect(limits.body).toMatchObject({ blobBytes: 100 });
+  const answer = await call(body.secret, '/v1/keys?limit=1').expect(200);
+  const grant = (requestsPerMinute?: number) => supertest(platform.url).post('/v1/keys').set('authorization', `Bearer ${body.secret}`).send({ name: 'more', scopes: ['keys:read'], requestsPerMinute });
+  for (const more of [undefined, 51]) expect((await grant(more).expect(400)).body.violations[0].pointer).toBe('/requestsPerMinute');
+  const free = await api().post('/v1/keys', { name: 'free', scopes: ['keys:read'], tenantId: tenant.body.id }).expect(201);
+  await supertest(platform.url).post(`/v1/keys/${free.body.key.id}:rotate`).set('authorization', `Bearer ${body.secret}`).send({}).expect(400);
+  await grant(50).expect(201);
+  expect(answer.headers['ratelimit-policy']).toBe('"key";q=50;w=60, "requests";q=600000;w=60');
+  const store = (bytes: number) => supertest(platform.url).post('/v1/blobs').set('authorization', `Bearer ${body.secret}`).type('application/octet-stream').send(Buffer.alloc(bytes));
+  await store(100).expect(201);
+  expect((await store(1).expect(413)).body.type).toBe('/problems/blob-quota-exceeded');
+});

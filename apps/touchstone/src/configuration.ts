@@ -36,6 +36,8 @@ export const settings = {
   TOUCHSTONE_MODELS_DIR: z.string().optional().describe('folder of weights and tokenisers; `models` in the data folder when absent'),
   TOUCHSTONE_BLOBS_DIR: z.string().optional().describe('folder of blobs, the same for all gateways; `blobs` in the data folder when absent'),
   TOUCHSTONE_BLOB_LIMIT_MB: z.coerce.number().int().min(1).max(1_048_576).default(1024).describe('size of the largest blob, in MiB'),
+  TOUCHSTONE_TENANT_BLOBS_MB: z.coerce.number().int().min(1).max(1_073_741_824).optional().describe('size of all blobs of a tenant for which `touchstone tenants limit` says nothing else, in MiB; no limit when absent'),
+  TOUCHSTONE_TENANT_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000_000).default(600_000).describe('requests of such a tenant in a minute'),
   TOUCHSTONE_FETCH_HOSTS: fetchHosts.optional().describe('hosts from which pictures may be fetched by `url`, over https: `images.example.org,*.example.net,cdn.example.com:8443`; none when absent'),
   TOUCHSTONE_MODELS_URL: target.optional().describe('a KServe v2 server; an own child process when absent'),
   TOUCHSTONE_DATABASE_URL: databaseUrl.optional().describe('owner of the schemas, for `touchstone migrate`; the embedded PostgreSQL when absent'),
@@ -83,6 +85,8 @@ export interface Configuration {
   readonly blobsDir: string;
   /** Of the largest blob. */
   readonly blobLimitBytes: number;
+  /** Of tenants for which nobody set other limits. */
+  readonly tenantLimits: { readonly requestsPerMinute: number; readonly blobBytes?: number };
   /** From which pictures may be fetched by their address. */
   readonly fetchHosts: readonly string[];
   /** An own model server when absent. */
@@ -116,6 +120,10 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     modelsDir: values.TOUCHSTONE_MODELS_DIR ? resolve(values.TOUCHSTONE_MODELS_DIR) : join(dataDir, 'models'),
     blobsDir: values.TOUCHSTONE_BLOBS_DIR ? resolve(values.TOUCHSTONE_BLOBS_DIR) : join(dataDir, 'blobs'),
     blobLimitBytes: values.TOUCHSTONE_BLOB_LIMIT_MB * 1024 * 1024,
+    tenantLimits: {
+      requestsPerMinute: values.TOUCHSTONE_TENANT_REQUESTS_PER_MINUTE,
+      blobBytes: values.TOUCHSTONE_TENANT_BLOBS_MB === undefined ? undefined : values.TOUCHSTONE_TENANT_BLOBS_MB * 1024 * 1024,
+    },
     fetchHosts: values.TOUCHSTONE_FETCH_HOSTS?.split(',') ?? [],
     modelsUrl: values.TOUCHSTONE_MODELS_URL,
     databaseUrl: values.TOUCHSTONE_DATABASE_URL,

@@ -41,6 +41,8 @@ export interface GatewayOptions extends Partial<ServerOptions> {
   readonly readiness?: Readiness;
   /** What `/openapi.json` shows; the committed description of the platform when absent. */
   readonly openApi?: object;
+  /** Of a tenant for which nobody set another limit. Default 600,000. */
+  readonly requestsPerMinute?: number;
   /** Longest wait for an answer. Default 30 s. */
   readonly deadlineMs?: number;
   /** Level of the line that each request leaves in the log. Default `debug`. */
@@ -72,6 +74,7 @@ export async function start({
   bodyLimitBytes = 20 * 1024 * 1024,
   trustProxy = false,
   requestTimeoutMs = 60_000,
+  requestsPerMinute,
   deadlineMs = 30_000,
   streamDeadlineMs = 3_600_000,
   accessLog = 'debug',
@@ -81,7 +84,7 @@ export async function start({
   const ownUpstreams = own ? gatewayContracts.map((service) => ({ service, channel: new LocalChannel(own.server) })) : [];
   @Module({
     imports: [
-      KeysModule.forDatabase(database),
+      KeysModule.forDatabase(database, requestsPerMinute),
       ...(own ? [BlobModule.inFolder(own.blobs, tokens)] : []),
       RestModule.forServices([...upstreams, ...ownUpstreams], { tokens, deadlineMs, streamDeadlineMs, stopping: stopping.signal }),
     ],

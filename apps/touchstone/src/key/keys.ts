@@ -6,7 +6,7 @@ import { withServiceDatabase } from '../postgres/service-database.ts';
 import { UsageError } from '../usage-error.ts';
 
 const usage = `expected one of
-  keys create --tenant NAME --scope SCOPE [--scope SCOPE…] [--name TEXT] [--expires 2027-01-31]
+  keys create --tenant NAME --scope SCOPE [--scope SCOPE…] [--name TEXT] [--expires 2027-01-31] [--requests-per-minute N]
   keys list
   keys rotate ID [--grace HOURS]
   keys revoke ID
@@ -27,12 +27,13 @@ export async function keys([action, ...words]: readonly string[]): Promise<numbe
 }
 
 async function create(apiKeys: ApiKeys, words: readonly string[]): Promise<number> {
-  const { tenant, scope = [], name = '', expires } = options(words);
+  const { tenant, scope = [], name = '', expires, 'requests-per-minute': limit } = options(words);
+  if (limit !== undefined && !/^[1-9]\d{0,8}$/.test(limit)) throw new UsageError(`--requests-per-minute: expected a number from 1, got ${limit}`);
   if (!tenant || scope.length === 0) throw new UsageError(usage);
   const expiresAt = expires === undefined ? undefined : new Date(expires);
   if (expiresAt && Number.isNaN(expiresAt.getTime())) throw new UsageError(`--expires: expected a date such as 2027-01-31, got ${expires}`);
   try {
-    const { key } = await apiKeys.create({ tenantName: tenant, scopes: scope, name, expiresAt });
+    const { key } = await apiKeys.create({ tenantName: tenant, scopes: scope, name, expiresAt, requestsPerMinute: limit === undefined ? undefined : Number(limit) });
     process.stdout.write(`${key}\n`);
     return 0;
   } catch (error) {
@@ -87,6 +88,7 @@ function options(words: readonly string[]) {
         name: { type: 'string' },
         expires: { type: 'string' },
         grace: { type: 'string' },
+        'requests-per-minute': { type: 'string' },
       },
     }).values;
   } catch (error) {

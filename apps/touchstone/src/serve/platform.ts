@@ -78,7 +78,8 @@ export async function startPlatform(configuration: Configuration, names: readonl
       port: configuration.port,
       database: databaseOf('gateway'),
       tokens: new CallerTokens(keys.privateKey!),
-      own: { server: ownContracts!, blobs: { folder: configuration.blobsDir, maximumBytes: configuration.blobLimitBytes } },
+      own: { server: ownContracts!, blobs: { folder: configuration.blobsDir, maximumBytes: configuration.blobLimitBytes, tenantBytes: configuration.tenantLimits.blobBytes } },
+      requestsPerMinute: configuration.tenantLimits.requestsPerMinute,
       upstreams: [
         ...servicesBehind.flatMap(([name, { contracts }]) => contracts.map((service) => ({ service, channel: channels.get(name)! }))),
         { service: OperationService, channel: new OperationsChannel(channels) },

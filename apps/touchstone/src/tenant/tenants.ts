@@ -6,17 +6,17 @@ import { withServiceDatabase } from '../postgres/service-database.ts';
 import { UsageError } from '../usage-error.ts';
 
 const usage = `expected
-  tenants limit NAME [--requests-per-minute N]
-Without a number the tenant has the default again.`;
+  tenants limit NAME [--requests-per-minute N] [--blobs-mb N]
+What is left out has the default again.`;
 
 /** `tenants limit`: works beside a running platform, and on the stopped one of this folder. */
 export async function tenants([action, ...words]: readonly string[]): Promise<number> {
-  const { name, requestsPerMinute } = options(words);
+  const { name, ...limits } = options(words);
   if (action !== 'limit' || name === undefined) throw new UsageError(usage);
   return withServiceDatabase(readConfiguration(), 'gateway', async (database) => {
     const { tenants: all, close } = openKeys(database);
     try {
-      await all.limit({ name }, requestsPerMinute, operator);
+      await all.limit({ name }, limits, operator);
       return 0;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -28,12 +28,16 @@ export async function tenants([action, ...words]: readonly string[]): Promise<nu
   });
 }
 
-function options(words: readonly string[]): { name?: string; requestsPerMinute?: number } {
+function options(words: readonly string[]): { name?: string; requestsPerMinute?: number; blobBytes?: number } {
   try {
-    const { values, positionals } = parseArgs({ args: [...words], allowPositionals: true, options: { 'requests-per-minute': { type: 'string' } } });
-    const given = values['requests-per-minute'];
-    if (given !== undefined && !(/^\d{1,9}$/.test(given) && Number(given) >= 1)) throw new Error(`--requests-per-minute: expected a number from 1, got ${given}`);
-    return { name: positionals[0], requestsPerMinute: given === undefined ? undefined : Number(given) };
+    const { values, positionals } = parseArgs({ args: [...words], allowPositionals: true, options: { 'requests-per-minute': { type: 'string' }, 'blobs-mb': { type: 'string' } } });
+    const numberOf = (option: keyof typeof values, from: number): number | undefined => {
+      const given = values[option];
+      if (given !== undefined && !(/^\d{1,9}$/.test(given) && Number(given) >= from)) throw new Error(`--${option}: expected a number from ${from}, got ${given}`);
+      return given === undefined ? undefined : Number(given);
+    };
+    const blobsMb = numberOf('blobs-mb', 0);
+    return { name: positionals[0], requestsPerMinute: numberOf('requests-per-minute', 1), blobBytes: blobsMb === undefined ? undefined : blobsMb * 1024 * 1024 };
   } catch (error) {
     throw new UsageError(`${(error as Error).message}\n${usage}`);
   }

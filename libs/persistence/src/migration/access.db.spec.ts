@@ -20,6 +20,7 @@ const spine: readonly [string, string][] = [
 const withoutPolicy = new Map([
   ['gateway.api_key', 'read before a tenant is known; system role only'],
   ['gateway.audit', 'acts of the whole platform; the system role adds and reads'],
+  ['gateway.key_request_count', 'counted before a tenant is named; system role only'],
   ['gateway.request_count', 'counted before a tenant is named; system role only'],
   ['gateway.tenant', 'the tenants themselves; system role only'],
   ...services.map((service) => [`${service}.migration`, 'owner only'] as const),

@@ -21,6 +21,9 @@ export const wrongMediaType = (given: string) =>
 
 export const tooLarge = (limitBytes: number) => new Problem({ reason: Reason.BODY_TOO_LARGE, detail: `At most ${limitBytes} bytes are taken here.` });
 
+export const quotaExceeded = (stored: number, more: number, limit: number) =>
+  new Problem({ reason: Reason.BLOB_QUOTA_EXCEEDED, detail: `Your blobs and uploads have ${stored} bytes; ${more} more would exceed the ${limit} that you may store. Delete blobs or ask for more.` });
+
 export const cutOff = (cause: unknown) =>
   new Problem({ reason: Reason.INVALID_REQUEST, detail: 'The body ended before its announced end.' }, { cause });
 

@@ -3,17 +3,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Database, insertOnce } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
-import { BlobRow } from './blob.entity.ts';
+import { BlobRow, UploadRow } from './blob.entity.ts';
 import { blobNotFound, cutOff, emptyBlob } from './blob.errors.ts';
+import { BLOB_LIMITS, type BlobLimits, BlobQuota } from './blob-quota.service.ts';
 import { BlobFolder, type ByteRange, type IncomingBytes, type ReceivedFile } from './blob-folder.ts';
-
-/** What a request may bring. */
-export interface BlobLimits {
-  /** Of one blob, whether it comes at once or as an upload. */
-  readonly maximumBytes: number;
-}
-
-export const BLOB_LIMITS = Symbol('BlobLimits');
 
 /** Content-addressed bytes of tenants. Equal bytes of one tenant are one blob; two tenants know nothing of each other. */
 @Injectable()
@@ -21,6 +14,7 @@ export class Blobs {
   constructor(
     private readonly database: Database,
     private readonly folder: BlobFolder,
+    private readonly quota: BlobQuota,
     @Inject(BLOB_LIMITS) readonly limits: BlobLimits,
   ) {}
 
@@ -32,13 +26,21 @@ export class Blobs {
     throw file.failure === undefined ? emptyBlob() : cutOff(file.failure);
   }
 
-  /** Makes a received file a blob: the file first, then the row, so that a row never lacks its file. */
-  async keep(tenant: Tenant, file: ReceivedFile, mediaType: string): Promise<BlobRow> {
+  /**
+   * Makes a received file a blob: the file first, then the row, so that a row never lacks its file.
+   *
+   * @param uploadId whose bytes were claimed when it began, and which becomes this blob.
+   * @throws Problem blob-quota-exceeded
+   */
+  async keep(tenant: Tenant, file: ReceivedFile, mediaType: string, uploadId?: string): Promise<BlobRow> {
     try {
+      const limit = uploadId === undefined ? await this.quota.limitOf(tenant) : undefined;
       return await this.database.transaction(tenant, async (transaction) => {
         await lock(transaction, tenant, file.sha256);
         const known = await find(transaction, tenant, file.sha256);
+        if (!known) await this.quota.claim(transaction, tenant, { blobBytes: file.bytes }, limit);
         if (!(await this.folder.has(tenant, file.sha256))) await this.folder.keep(tenant, file);
+        if (uploadId !== undefined) await transaction.update(UploadRow, { tenantId: tenant.id, id: uploadId }, { blobId: file.sha256 });
         if (known) return known;
         await insertOnce(transaction, transaction.create(BlobRow, { tenantId: tenant.id, id: file.sha256, bytes: file.bytes, mediaType }));
         return (await find(transaction, tenant, file.sha256))!;
@@ -61,8 +63,11 @@ export class Blobs {
   }
 
   async delete(tenant: Tenant, id: string): Promise<void> {
-    const { affected } = await this.database.transaction(tenant, (transaction) => transaction.delete(BlobRow, { tenantId: tenant.id, id }));
-    if (affected === 0) throw blobNotFound(id);
+    await this.database.transaction(tenant, async (transaction) => {
+      const [[deleted]]: [{ bytes: string }[], number] = await transaction.query('delete from gateway.blob where tenant_id = $1 and id = $2 returning bytes', [tenant.id, id]);
+      if (!deleted) throw blobNotFound(id);
+      await this.quota.claim(transaction, tenant, { blobBytes: -Number(deleted.bytes) });
+    });
     await this.removeIfNobodys(tenant, id);
   }
 

@@ -7,6 +7,7 @@ import type { Tenant } from '@touchstone/runtime/tenant';
 import { BlobRow, UploadRow } from './blob.entity.ts';
 import { contentDiffers, cutOff, offsetDiffers, tooLarge, tooManyParts, uploadNotFound } from './blob.errors.ts';
 import { BlobFolder, type IncomingBytes } from './blob-folder.ts';
+import { BlobQuota } from './blob-quota.service.ts';
 import { Blobs } from './blobs.service.ts';
 
 const lifetimeMs = 24 * 3_600_000;
@@ -35,14 +36,17 @@ export class Uploads {
     private readonly database: Database,
     private readonly folder: BlobFolder,
     private readonly blobs: Blobs,
+    private readonly quota: BlobQuota,
   ) {}
 
   async create(tenant: Tenant, { bytes, mediaType, sha256 }: NewUpload, now = new Date()): Promise<Upload> {
     if (bytes > this.blobs.limits.maximumBytes) throw tooLarge(this.blobs.limits.maximumBytes);
     const id = randomBytes(16).toString('hex');
-    await this.database.transaction(tenant, (transaction) =>
-      transaction.insert(UploadRow, { tenantId: tenant.id, id, bytes, mediaType, sha256: sha256 ?? null, expiresAt: new Date(now.getTime() + lifetimeMs) }),
-    );
+    const limit = await this.quota.limitOf(tenant);
+    await this.database.transaction(tenant, async (transaction) => {
+      await this.quota.claim(transaction, tenant, { uploadBytes: bytes }, limit);
+      await transaction.insert(UploadRow, { tenantId: tenant.id, id, bytes, mediaType, sha256: sha256 ?? null, expiresAt: new Date(now.getTime() + lifetimeMs) });
+    });
     return this.get(tenant, id, now);
   }
 
@@ -108,8 +112,7 @@ export class Uploads {
       await this.delete(tenant, row.id);
       throw contentDiffers(row.sha256, file.sha256);
     }
-    await this.blobs.keep(tenant, file, row.mediaType);
-    await this.database.transaction(tenant, (transaction) => transaction.update(UploadRow, { tenantId: tenant.id, id: row.id }, { blobId: file.sha256 }));
+    await this.blobs.keep(tenant, file, row.mediaType, row.id);
     await this.discardParts(tenant, row);
     return this.get(tenant, row.id);
   }

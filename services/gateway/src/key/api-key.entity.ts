@@ -1,3 +1,4 @@
+import { safeInteger } from '@touchstone/persistence';
 import { Column, CreateDateColumn, Entity, PrimaryColumn } from 'typeorm';
 
 /** Who owns keys and data. */
@@ -7,6 +8,8 @@ export class TenantRow {
   @Column('text', { unique: true }) readonly name!: string;
   /** Null for the default. */
   @Column('integer', { nullable: true }) readonly requestsPerMinute!: number | null;
+  /** Bytes of blobs that it may store; null for the default. */
+  @Column('bigint', { nullable: true, transformer: safeInteger }) readonly blobBytes!: number | null;
   @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;
 }
 
@@ -21,6 +24,8 @@ export class ApiKeyRow {
   @Column('timestamptz', { nullable: true }) readonly oldSecretUntil!: Date | null;
   @Column('text', { array: true }) readonly scopes!: string[];
   @Column('text') readonly name!: string;
+  /** Null when only its tenant's limit holds. */
+  @Column('integer', { nullable: true }) readonly requestsPerMinute!: number | null;
   @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;
   @Column('timestamptz', { nullable: true }) readonly expiresAt!: Date | null;
   @Column('timestamptz', { nullable: true }) readonly revokedAt!: Date | null;

@@ -7,7 +7,7 @@ import type { EntityManager } from 'typeorm';
 import { type Actor, addToAudit } from '../audit/audit.service.ts';
 import { tenantNotFound } from '../tenant/tenant.errors.ts';
 import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
-import { keyNotFound, keyRevoked } from './key.errors.ts';
+import { keyNotFound, keyRevoked, limitTooHigh } from './key.errors.ts';
 import { formatKey, hashSecret, newKeyToken } from './key-token.ts';
 
 /** What a new key is to be. */
@@ -20,6 +20,8 @@ export interface NewKey {
   readonly name: string;
   /** Never when absent. */
   readonly expiresAt?: Date;
+  /** Its own limit beside its tenant's; none when absent. */
+  readonly requestsPerMinute?: number;
 }
 
 /** What may be shown of a key. */
@@ -64,7 +66,7 @@ export class ApiKeys {
    * @returns the key in full; nobody can show it again.
    * @throws RangeError for a scope of another form, or none.
    */
-  async create({ tenantName, scopes, name, expiresAt }: NewKey): Promise<{ key: string; id: string; tenantId: string }> {
+  async create({ tenantName, scopes, name, expiresAt, requestsPerMinute }: NewKey): Promise<{ key: string; id: string; tenantId: string }> {
     if (scopes.length === 0) throw new RangeError('scopes: a key without a scope opens nothing');
     const wrong = scopes.find((scope) => !scopePattern.test(scope));
     if (wrong !== undefined) throw new RangeError(`scopes: expected <service>:<read|write|admin> or *, got ${wrong}`);
@@ -74,15 +76,16 @@ export class ApiKeys {
       const isNew = await insertOnce(transaction, transaction.create(TenantRow, { id: randomUUID(), name: tenantName }));
       const tenant = await transaction.findOneByOrFail(TenantRow, { name: tenantName });
       if (isNew) await addToAudit(transaction, operator, 'tenant.created', tenant.id);
-      const { key, row } = await issue(transaction, tenant.id, { scopes, name, expiresAt }, operator);
+      const { key, row } = await issue(transaction, tenant.id, { scopes, name, expiresAt, requestsPerMinute }, operator);
       return { key, id: row.id, tenantId: tenant.id };
     });
   }
 
-  /** @throws Problem TENANT_NOT_FOUND */
+  /** @throws Problem TENANT_NOT_FOUND, INVALID_REQUEST when the key would have more requests than the one that makes it */
   async createFor(tenantId: string, newKey: Omit<NewKey, 'tenantName'>, actor: Actor): Promise<IssuedKey> {
     return this.database.systemTransaction(async (transaction) => {
       if (!(await transaction.existsBy(TenantRow, { id: tenantId }))) throw tenantNotFound(tenantId, '/tenantId');
+      await demandLimitWithin(transaction, newKey.requestsPerMinute, actor);
       return issue(transaction, tenantId, newKey, actor);
     });
   }
@@ -92,12 +95,13 @@ export class ApiKeys {
     return this.database.systemTransaction(async (transaction) => {
       const tenants = new Map((await transaction.find(TenantRow)).map(({ id, name }) => [id, name]));
       const rows = await transaction.find(ApiKeyRow, { order: { createdAt: 'ASC', id: 'ASC' } });
-      return rows.map(({ secretHash: _, oldSecretHash: __, expiresAt, revokedAt, lastUsedAt, ...row }) => ({
+      return rows.map(({ secretHash: _, oldSecretHash: __, expiresAt, revokedAt, lastUsedAt, requestsPerMinute, ...row }) => ({
         ...row,
         tenantName: tenants.get(row.tenantId)!,
         expiresAt: expiresAt ?? undefined,
         revokedAt: revokedAt ?? undefined,
         lastUsedAt: lastUsedAt ?? undefined,
+        requestsPerMinute: requestsPerMinute ?? undefined,
       }));
     });
   }
@@ -121,12 +125,13 @@ export class ApiKeys {
   /**
    * Gives a key a new secret; the one before opens for the grace period too. Running gateways learn of it within five seconds.
    *
-   * @throws Problem KEY_NOT_FOUND, KEY_REVOKED
+   * @throws Problem KEY_NOT_FOUND, KEY_REVOKED, INVALID_REQUEST when the key has more requests than the one that asks
    */
   async rotate({ id, tenant, graceHours, allow }: Rotation, actor: Actor): Promise<IssuedKey> {
     return this.database.systemTransaction(async (transaction) => {
       const row = await find(transaction, { id, tenant });
       allow?.(row);
+      await demandLimitWithin(transaction, row.requestsPerMinute ?? undefined, actor);
       if (row.revokedAt) throw keyRevoked(id);
       const { secret } = newKeyToken();
       await transaction.query(
@@ -153,11 +158,18 @@ export class ApiKeys {
   }
 }
 
-async function issue(transaction: EntityManager, tenantId: string, { scopes, name, expiresAt }: Omit<NewKey, 'tenantName'>, actor: Actor): Promise<IssuedKey> {
+async function issue(transaction: EntityManager, tenantId: string, { scopes, name, expiresAt, requestsPerMinute }: Omit<NewKey, 'tenantName'>, actor: Actor): Promise<IssuedKey> {
   const token = newKeyToken();
-  await transaction.insert(ApiKeyRow, { id: token.id, tenantId, secretHash: hashSecret(token.secret), scopes: [...scopes], name, expiresAt: expiresAt ?? null });
+  await transaction.insert(ApiKeyRow, { id: token.id, tenantId, secretHash: hashSecret(token.secret), scopes: [...scopes], name, expiresAt: expiresAt ?? null, requestsPerMinute: requestsPerMinute ?? null });
   await addToAudit(transaction, actor, 'key.created', token.id);
   return { key: formatKey(token), row: await find(transaction, { id: token.id }) };
+}
+
+/** Who gets a key's secret may call as often as it may: no more often than the acting key, if that has a limit of its own. */
+async function demandLimitWithin(transaction: EntityManager, requestsPerMinute: number | undefined, { keyId }: Actor): Promise<void> {
+  const acting = keyId === undefined ? null : await transaction.findOneBy(ApiKeyRow, { id: keyId });
+  const most = acting?.requestsPerMinute ?? Infinity;
+  if ((requestsPerMinute ?? Infinity) > most) throw limitTooHigh(most);
 }
 
 /** Locks the row, so that two acts on one key come one after the other. */

@@ -1,13 +1,12 @@
 import { Problem, Reason } from '@touchstone/contracts';
-import type { Caller } from '@touchstone/runtime/tenant';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { readBearer } from './key-token.ts';
-import type { KeyVerifier } from './key-verifier.ts';
+import type { KeyHolder, KeyVerifier } from './key-verifier.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls; null on routes that need no key. */
-    caller: Caller | null;
+    caller: KeyHolder | null;
   }
   interface FastifyContextConfig {
     /** True on the few routes that need no key. */
@@ -34,7 +33,7 @@ function refusal({ headers: { authorization } }: FastifyRequest): string {
 }
 
 /** For routes that no contract describes. @throws Problem scope-missing */
-export function demandScope({ caller }: FastifyRequest, scope: string): Caller {
+export function demandScope({ caller }: FastifyRequest, scope: string): KeyHolder {
   if (!caller?.scopes.some((own) => own === scope || own === '*')) {
     throw new Problem({ reason: Reason.SCOPE_MISSING, detail: `The key needs the scope ${scope}.` });
   }

@@ -16,7 +16,7 @@ let verifier: KeyVerifier;
 
 beforeEach(() => {
   now = Date.parse('2026-01-01T00:00:00Z');
-  rows = new Map([[token.id, { tenantId: 'tenant', secretHash: hashSecret(token.secret), scopes: ['echo:read'], expiresAt: null, revokedAt: null, lastUsedAt: null }]]);
+  rows = new Map([[token.id, { tenantId: 'tenant', secretHash: hashSecret(token.secret), scopes: ['echo:read'], expiresAt: null, revokedAt: null, lastUsedAt: null, requestsPerMinute: null }]]);
   isAway = false;
   lookups = 0;
   uses = [];
@@ -46,7 +46,7 @@ describe('a key', () => {
   });
 
   it('names its caller', async () => {
-    expect(await verifier.verify(token)).toEqual({ tenant: { id: 'tenant' }, keyId: token.id, scopes: ['echo:read'] });
+    expect(await verifier.verify(token)).toEqual({ tenant: { id: 'tenant' }, keyId: token.id, scopes: ['echo:read'], hasOwnLimit: false });
   });
 
   it.each<[string, () => void, typeof token]>([

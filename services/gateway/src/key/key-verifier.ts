@@ -14,10 +14,16 @@ const outageLifetimeMs = 15 * 60_000;
 const usePrecisionMs = 60_000;
 const maximumRemembered = 10_000;
 
+/** Who showed a key. */
+export interface KeyHolder extends Caller {
+  /** The key has a limit of requests of its own. */
+  readonly hasOwnLimit: boolean;
+}
+
 interface Known {
   /** Undefined for an id that no key has. */
   readonly row: Pick<ApiKeyRow, 'secretHash' | 'oldSecretHash' | 'oldSecretUntil' | 'expiresAt' | 'revokedAt'> | undefined;
-  readonly caller: Caller | undefined;
+  readonly caller: KeyHolder | undefined;
   /** When the database last said so. */
   readonly seenAt: number;
   /** When the database was last asked; later than `seenAt` while it is away. */
@@ -42,7 +48,7 @@ export class KeyVerifier implements BeforeApplicationShutdown {
    *
    * @throws DatabaseUnavailable when the key was not looked up before and the database is away.
    */
-  async verify({ id, secret }: KeyToken): Promise<Caller | undefined> {
+  async verify({ id, secret }: KeyToken): Promise<KeyHolder | undefined> {
     const hash = hashSecret(secret);
     const remembered = this.fresh(id);
     // A secret that is wrong may be newer than what is remembered of its key.
@@ -95,7 +101,7 @@ export class KeyVerifier implements BeforeApplicationShutdown {
       return before;
     }
     const now = this.now();
-    const caller = row && Object.freeze({ tenant: Object.freeze({ id: row.tenantId }), keyId: id, scopes: Object.freeze(row.scopes) });
+    const caller = row && Object.freeze({ tenant: Object.freeze({ id: row.tenantId }), keyId: id, scopes: Object.freeze(row.scopes), hasOwnLimit: row.requestsPerMinute !== null });
     const known: Known = {
       row: row ?? undefined,
       // The same object as long as nothing changed, for whoever remembers something by it.

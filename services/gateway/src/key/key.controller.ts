@@ -22,10 +22,10 @@ import { scopesExceeded } from './key.errors.ts';
 export class KeyController implements Implementation<typeof KeyService> {
   constructor(private readonly keys: ApiKeys) {}
 
-  async createKey({ name, scopes, expiresAt, tenantId }: CreateKeyRequest, call: Call): Promise<Result<typeof NewKeySchema>> {
+  async createKey({ name, scopes, expiresAt, tenantId, requestsPerMinute }: CreateKeyRequest, call: Call): Promise<Result<typeof NewKeySchema>> {
     const { tenant } = call;
     refuseToGrant(tenantId === undefined || tenantId === tenant.id ? scopes : [...scopes, 'platform:admin'], call);
-    const newKey = { name, scopes, expiresAt: expiresAt && timestampDate(expiresAt) };
+    const newKey = { name, scopes, expiresAt: expiresAt && timestampDate(expiresAt), requestsPerMinute };
     return issuedMessage(await this.keys.createFor(tenantId ?? tenant.id, newKey, actorOf(call)));
   }
 
@@ -53,10 +53,11 @@ function issuedMessage({ key, row }: IssuedKey): Result<typeof NewKeySchema> {
   return { secret: key, key: toMessage(row) };
 }
 
-function toMessage({ id, tenantId, name, scopes, createdAt, expiresAt, revokedAt, lastUsedAt, oldSecretUntil }: ApiKeyRow): Result<typeof KeySchema> {
+function toMessage({ id, tenantId, name, scopes, createdAt, expiresAt, revokedAt, lastUsedAt, oldSecretUntil, requestsPerMinute }: ApiKeyRow): Result<typeof KeySchema> {
   const time = (date: Date | null) => (date ? timestampFromDate(date) : undefined);
   return {
     ...{ id, tenantId, name, scopes, createdAt: timestampFromDate(createdAt) },
     ...{ expiresAt: time(expiresAt), revokedAt: time(revokedAt), lastUsedAt: time(lastUsedAt), oldSecretUntil: time(oldSecretUntil) },
+    requestsPerMinute: requestsPerMinute ?? undefined,
   };
 }

@@ -9,3 +9,6 @@ export const keyRevoked = (id: string) =>
 
 export const scopesExceeded = (missing: readonly string[]) =>
   new Problem({ reason: Reason.SCOPE_MISSING, detail: `The calling key cannot grant what it may not do itself: ${missing.join(', ')}.` });
+
+export const limitTooHigh = (most: number) =>
+  new Problem({ reason: Reason.INVALID_REQUEST, detail: `The calling key has ${most} requests a minute and cannot grant more.`, violations: [{ pointer: '/requestsPerMinute', detail: `expected at most ${most}` }] });

@@ -26,8 +26,21 @@ interface Holding {
 /** Fields of draft-ietf-httpapi-ratelimit-headers-10. */
 export type RateLimitHeaders = Readonly<Record<'ratelimit-policy' | 'ratelimit', string>>;
 
+/** Whose requests are counted: a tenant's, or a key's that has a limit of its own. */
+export interface Counted {
+  /** In the headers. */
+  readonly policy: 'requests' | 'key';
+  readonly id: string;
+}
+
+/** Where the counts are, and the statement that knows the limit of `$1`. */
+const sources = {
+  requests: { table: 'gateway.request_count', column: 'tenant_id', limit: 'select requests_per_minute from gateway.tenant where id = $1' },
+  key: { table: 'gateway.key_request_count', column: 'key_id', limit: 'select requests_per_minute from gateway.api_key where id = $1' },
+};
+
 /**
- * Counts the requests of each tenant over all gateways, in PostgreSQL. A gateway takes some of a minute's requests at
+ * Counts the requests of tenants and keys over all gateways, in PostgreSQL. A gateway takes some of a minute's requests at
  * once and hands them out by itself, so that few requests wait for the database; together the gateways never let through
  * more than the limit.
  */
@@ -39,6 +52,8 @@ export class RateLimiter {
   constructor(
     private readonly database: Database,
     private readonly now: () => number = Date.now,
+    /** Of what nobody gave another limit. */
+    private readonly defaultLimit = defaultRequestsPerMinute,
   ) {}
 
   /**
@@ -46,9 +61,9 @@ export class RateLimiter {
    *
    * @returns the headers that tell the caller where it stands: what remains is what it was when last asked.
    */
-  async take(tenantId: string): Promise<{ isAllowed: boolean; headers: RateLimitHeaders; retryAfterSeconds: number }> {
+  async take(counted: Counted): Promise<{ isAllowed: boolean; headers: RateLimitHeaders; retryAfterSeconds: number }> {
     for (;;) {
-      const holding = this.#held(tenantId) ?? (await this.#takeMore(tenantId));
+      const holding = this.#held(counted) ?? (await this.#takeMore(counted));
       const now = this.now();
       if (now >= holding.endsAt) continue;
       const isAllowed = holding.left > 0;
@@ -56,60 +71,61 @@ export class RateLimiter {
       else if (holding.leftElsewhere > 0) continue; // others that waited had all of it
       const retryAfterSeconds = Math.ceil((holding.endsAt - now) / 1_000);
       const headers = {
-        'ratelimit-policy': `"requests";q=${holding.limit};w=${windowSeconds}`,
-        ratelimit: `"requests";r=${holding.left + holding.leftElsewhere};t=${retryAfterSeconds}`,
+        'ratelimit-policy': `"${counted.policy}";q=${holding.limit};w=${windowSeconds}`,
+        ratelimit: `"${counted.policy}";r=${holding.left + holding.leftElsewhere};t=${retryAfterSeconds}`,
       };
       return { isAllowed, headers, retryAfterSeconds };
     }
   }
 
-  #held(tenantId: string): Holding | undefined {
-    const holding = this.#holdings.get(tenantId);
+  #held({ id }: Counted): Holding | undefined {
+    const holding = this.#holdings.get(id);
     if (!holding || this.now() >= holding.endsAt) return undefined;
     return holding.left > 0 || holding.leftElsewhere === 0 ? holding : undefined;
   }
 
   /** Requests that come meanwhile wait for the same answer. */
-  #takeMore(tenantId: string): Promise<Holding> {
-    let taking = this.#takings.get(tenantId);
+  #takeMore(counted: Counted): Promise<Holding> {
+    let taking = this.#takings.get(counted.id);
     if (!taking) {
-      taking = this.#ask(tenantId).finally(() => this.#takings.delete(tenantId));
-      this.#takings.set(tenantId, taking);
+      taking = this.#ask(counted).finally(() => this.#takings.delete(counted.id));
+      this.#takings.set(counted.id, taking);
     }
     return taking;
   }
 
-  async #ask(tenantId: string): Promise<Holding> {
-    const known = this.#holdings.get(tenantId)?.limit;
+  async #ask(counted: Counted): Promise<Holding> {
+    const known = this.#holdings.get(counted.id)?.limit;
     const chunk = known === undefined ? 1 : Math.min(largestChunk, Math.ceil(known * share));
-    const holding = await this.#fromDatabase(tenantId, chunk).catch((error: unknown): Holding => {
+    const holding = await this.#fromDatabase(counted, chunk).catch((error: unknown): Holding => {
       log.warn({ err: error }, 'requests of other gateways are not counted: the database does not answer');
-      const limit = known ?? defaultRequestsPerMinute;
+      const limit = known ?? this.defaultLimit;
       return { limit, left: limit, leftElsewhere: 0, endsAt: this.now() + outageMs };
     });
-    this.#holdings.set(tenantId, holding);
+    this.#holdings.set(counted.id, holding);
     return holding;
   }
 
-  async #fromDatabase(tenantId: string, chunk: number): Promise<Holding> {
+  async #fromDatabase({ policy, id }: Counted, chunk: number): Promise<Holding> {
     const askedAt = this.now();
+    const { table, column, limit: limitOf } = sources[policy];
     const [row] = await this.database.systemQuery<{ taken: string; left_ms: number; requests_per_minute: number | null }>(
       `with counted as (
-         insert into gateway.request_count as present (tenant_id, minute, taken) values ($1, date_trunc('minute', now()), $2)
-         on conflict (tenant_id) do update set
+         insert into ${table} as present (${column}, minute, taken) values ($1, date_trunc('minute', now()), $2)
+         on conflict (${column}) do update set
            taken = $2 + case when present.minute = excluded.minute then present.taken else 0 end, minute = excluded.minute
          returning taken, minute)
        select taken, (extract(epoch from minute - now()) * 1000)::float8 + ${windowSeconds * 1_000} as left_ms,
-         (select requests_per_minute from gateway.tenant where id = $1)
+         (${limitOf})
        from counted`,
-      [tenantId, chunk],
+      [id, chunk],
     );
-    const limit = row.requests_per_minute ?? defaultRequestsPerMinute;
+    const limit = row.requests_per_minute ?? this.defaultLimit;
     const taken = Number(row.taken);
     const left = Math.min(chunk, Math.max(0, limit - (taken - chunk)));
     return { limit, left, leftElsewhere: Math.max(0, limit - taken), endsAt: askedAt + row.left_ms };
   }
 }
 
-export const tooManyRequests = (retryAfterSeconds: number) =>
-  new Problem({ reason: Reason.TOO_MANY_REQUESTS, detail: 'The tenant has used up the requests of this minute.', retryAfterSeconds });
+export const tooManyRequests = ({ policy }: Counted, retryAfterSeconds: number) =>
+  new Problem({ reason: Reason.TOO_MANY_REQUESTS, detail: `The ${policy === 'key' ? 'key' : 'tenant'} has used up the requests of this minute.`, retryAfterSeconds });

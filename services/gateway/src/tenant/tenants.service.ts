@@ -6,6 +6,13 @@ import { type Actor, addToAudit } from '../audit/audit.service.ts';
 import { TenantRow } from '../key/api-key.entity.ts';
 import { tenantExists, tenantNotFound } from './tenant.errors.ts';
 
+/** What is absent has the default. */
+export interface TenantLimits {
+  readonly requestsPerMinute?: number;
+  /** Bytes of all its blobs. */
+  readonly blobBytes?: number;
+}
+
 @Injectable()
 export class Tenants {
   constructor(private readonly database: Database) {}
@@ -21,16 +28,15 @@ export class Tenants {
   }
 
   /**
-   * Sets how often a tenant may call; gateways know within a minute.
+   * Sets how often a tenant may call, which gateways know within a minute, and how much it may store.
    *
-   * @param requestsPerMinute the default when absent.
    * @throws Problem TENANT_NOT_FOUND
    */
-  async limit(tenant: { readonly id: string } | { readonly name: string }, requestsPerMinute: number | undefined, actor: Actor): Promise<TenantRow> {
+  async limit(tenant: { readonly id: string } | { readonly name: string }, { requestsPerMinute, blobBytes }: TenantLimits, actor: Actor): Promise<TenantRow> {
     return this.database.systemTransaction(async (transaction) => {
       const row = await transaction.findOneBy(TenantRow, tenant);
       if (!row) throw tenantNotFound(Object.values(tenant)[0]);
-      await transaction.update(TenantRow, { id: row.id }, { requestsPerMinute: requestsPerMinute ?? null });
+      await transaction.update(TenantRow, { id: row.id }, { requestsPerMinute: requestsPerMinute ?? null, blobBytes: blobBytes ?? null });
       await addToAudit(transaction, actor, 'tenant.limited', row.id);
       return transaction.findOneByOrFail(TenantRow, { id: row.id });
     });

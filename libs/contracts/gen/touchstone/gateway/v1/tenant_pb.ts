@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/gateway/v1/tenant.proto.
  */
 export const file_touchstone_gateway_v1_tenant: GenFile = /*@__PURE__*/
-  fileDesc("CiJ0b3VjaHN0b25lL2dhdGV3YXkvdjEvdGVuYW50LnByb3RvEhV0b3VjaHN0b25lLmdhdGV3YXkudjEiTgoTQ3JlYXRlVGVuYW50UmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOSAuXy1dezAsNjJ9JCJoChJMaXN0VGVuYW50c1JlcXVlc3QSHgoFbGltaXQYASABKAVCCrpIBxoFGMgBKAFIAIgBARIdCgZjdXJzb3IYAiABKAlCCLpIBXIDGMgBSAGIAQFCCAoGX2xpbWl0QgkKB19jdXJzb3IibwoTTGlzdFRlbmFudHNSZXNwb25zZRIuCgd0ZW5hbnRzGAEgAygLMh0udG91Y2hzdG9uZS5nYXRld2F5LnYxLlRlbmFudBIYCgtuZXh0X2N1cnNvchgCIAEoCUgAiAEBQg4KDF9uZXh0X2N1cnNvciJxChZTZXRUZW5hbnRMaW1pdHNSZXF1ZXN0EhQKAmlkGAEgASgJQgi6SAVyA7ABARIpChNyZXF1ZXN0c19wZXJfbWludXRlGAIgASgFQge6SAQaAigBSACIAQFCFgoUX3JlcXVlc3RzX3Blcl9taW51dGUijAEKBlRlbmFudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKE3JlcXVlc3RzX3Blcl9taW51dGUYBCABKAVIAIgBAUIWChRfcmVxdWVzdHNfcGVyX21pbnV0ZTLEAwoNVGVuYW50U2VydmljZRKIAQoMQ3JlYXRlVGVuYW50EioudG91Y2hzdG9uZS5nYXRld2F5LnYxLkNyZWF0ZVRlbmFudFJlcXVlc3QaHS50b3VjaHN0b25lLmdhdGV3YXkudjEuVGVuYW50Ii2KtRgTCg5wbGF0Zm9ybTphZG1pbhDJAYLT5JMCEDoBKiILL3YxL3RlbmFudHMSjQEKC0xpc3RUZW5hbnRzEikudG91Y2hzdG9uZS5nYXRld2F5LnYxLkxpc3RUZW5hbnRzUmVxdWVzdBoqLnRvdWNoc3RvbmUuZ2F0ZXdheS52MS5MaXN0VGVuYW50c1Jlc3BvbnNlIieKtRgQCg5wbGF0Zm9ybTphZG1pboLT5JMCDRILL3YxL3RlbmFudHMSlwEKD1NldFRlbmFudExpbWl0cxItLnRvdWNoc3RvbmUuZ2F0ZXdheS52MS5TZXRUZW5hbnRMaW1pdHNSZXF1ZXN0Gh0udG91Y2hzdG9uZS5nYXRld2F5LnYxLlRlbmFudCI2irUYEAoOcGxhdGZvcm06YWRtaW6C0+STAhw6ASoaFy92MS90ZW5hbnRzL3tpZH0vbGltaXRzYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("CiJ0b3VjaHN0b25lL2dhdGV3YXkvdjEvdGVuYW50LnByb3RvEhV0b3VjaHN0b25lLmdhdGV3YXkudjEiTgoTQ3JlYXRlVGVuYW50UmVxdWVzdBI3CgRuYW1lGAEgASgJQim6SCZyJDIiXltBLVphLXowLTldW0EtWmEtejAtOSAuXy1dezAsNjJ9JCJoChJMaXN0VGVuYW50c1JlcXVlc3QSHgoFbGltaXQYASABKAVCCrpIBxoFGMgBKAFIAIgBARIdCgZjdXJzb3IYAiABKAlCCLpIBXIDGMgBSAGIAQFCCAoGX2xpbWl0QgkKB19jdXJzb3IibwoTTGlzdFRlbmFudHNSZXNwb25zZRIuCgd0ZW5hbnRzGAEgAygLMh0udG91Y2hzdG9uZS5nYXRld2F5LnYxLlRlbmFudBIYCgtuZXh0X2N1cnNvchgCIAEoCUgAiAEBQg4KDF9uZXh0X2N1cnNvciKyAQoWU2V0VGVuYW50TGltaXRzUmVxdWVzdBIUCgJpZBgBIAEoCUIIukgFcgOwAQESKQoTcmVxdWVzdHNfcGVyX21pbnV0ZRgCIAEoBUIHukgEGgIoAUgAiAEBEjAKCmJsb2JfYnl0ZXMYAyABKAFCF7pIFBISGf///////z9DKQAAAAAAAAAASAGIAQFCFgoUX3JlcXVlc3RzX3Blcl9taW51dGVCDQoLX2Jsb2JfYnl0ZXMitAEKBlRlbmFudBIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEi4KCmNyZWF0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiAKE3JlcXVlc3RzX3Blcl9taW51dGUYBCABKAVIAIgBARIXCgpibG9iX2J5dGVzGAUgASgBSAGIAQFCFgoUX3JlcXVlc3RzX3Blcl9taW51dGVCDQoLX2Jsb2JfYnl0ZXMyxAMKDVRlbmFudFNlcnZpY2USiAEKDENyZWF0ZVRlbmFudBIqLnRvdWNoc3RvbmUuZ2F0ZXdheS52MS5DcmVhdGVUZW5hbnRSZXF1ZXN0Gh0udG91Y2hzdG9uZS5nYXRld2F5LnYxLlRlbmFudCItirUYEwoOcGxhdGZvcm06YWRtaW4QyQGC0+STAhA6ASoiCy92MS90ZW5hbnRzEo0BCgtMaXN0VGVuYW50cxIpLnRvdWNoc3RvbmUuZ2F0ZXdheS52MS5MaXN0VGVuYW50c1JlcXVlc3QaKi50b3VjaHN0b25lLmdhdGV3YXkudjEuTGlzdFRlbmFudHNSZXNwb25zZSInirUYEAoOcGxhdGZvcm06YWRtaW6C0+STAg0SCy92MS90ZW5hbnRzEpcBCg9TZXRUZW5hbnRMaW1pdHMSLS50b3VjaHN0b25lLmdhdGV3YXkudjEuU2V0VGVuYW50TGltaXRzUmVxdWVzdBodLnRvdWNoc3RvbmUuZ2F0ZXdheS52MS5UZW5hbnQiNoq1GBAKDnBsYXRmb3JtOmFkbWlugtPkkwIcOgEqGhcvdjEvdGVuYW50cy97aWR9L2xpbWl0c2IGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * A tenant to be.
@@ -115,6 +115,13 @@ export type SetTenantLimitsRequest = Message<"touchstone.gateway.v1.SetTenantLim
    * @generated from field: optional int32 requests_per_minute = 2;
    */
   requestsPerMinute?: number | undefined;
+
+  /**
+   * Bytes of all its blobs, those that are being uploaded too; the default when absent.
+   *
+   * @generated from field: optional double blob_bytes = 3;
+   */
+  blobBytes?: number | undefined;
 };
 
 /**
@@ -152,11 +159,18 @@ export type Tenant = Message<"touchstone.gateway.v1.Tenant"> & {
   createdAt?: Timestamp | undefined;
 
   /**
-   * Requests that it may make in a minute; 600,000 when absent.
+   * Requests that it may make in a minute; the platform's default, 600,000 unless its operator says otherwise, when absent.
    *
    * @generated from field: optional int32 requests_per_minute = 4;
    */
   requestsPerMinute?: number | undefined;
+
+  /**
+   * Bytes of blobs that it may store; the platform's default when absent, which is no limit unless its operator says otherwise.
+   *
+   * @generated from field: optional double blob_bytes = 5;
+   */
+  blobBytes?: number | undefined;
 };
 
 /**
@@ -193,7 +207,8 @@ export const TenantService: GenService<{
     output: typeof ListTenantsResponseSchema;
   },
   /**
-   * Sets how often a tenant may call, counted over all its keys. Every gateway knows within a minute.
+   * Sets how often a tenant may call, counted over all its keys, and how much it may store. Every gateway knows within a
+   * minute.
    *
    * @generated from rpc touchstone.gateway.v1.TenantService.SetTenantLimits
    */
