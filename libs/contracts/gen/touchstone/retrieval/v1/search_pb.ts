@@ -720,7 +720,7 @@ export type SearchedSpace = Message<"touchstone.retrieval.v1.SearchedSpace"> & {
   kinds: string[];
 
   /**
-   * `exact`: every row that meets the filter was compared.
+   * `exact`: every row that meets the filter was compared; `graph`: an approximate index was followed.
    *
    * @generated from field: string route = 6;
    */
