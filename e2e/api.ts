@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import supertest, { type Test } from 'supertest';
-import { inject } from 'vitest';
+import { expect, inject } from 'vitest';
 
 export const platform = inject('platform');
 
@@ -29,4 +29,13 @@ export async function newCollection(key: KeyName = 'first', body: object = {}): 
 export async function search(path: string, body: object, key: KeyName = 'first'): Promise<string[]> {
   const answer = await api(key).post(`${path}/search`, body).expect(200);
   return answer.body.hits.map((hit: { id: string }) => hit.id);
+}
+
+/** Scans a collection for duplicates. @returns what the operation says when it is done. */
+export async function scanDuplicates(path: string, body: object = {}, key: KeyName = 'first'): Promise<{ pairs: number; duplicates: number; items: number; pictures: number }> {
+  const { headers } = await api(key).post(`${path}/duplicates:scan`, body).expect(202);
+  await api(key).get(`${headers.location}:watch`).expect(200);
+  const { state, result, problem } = (await api(key).get(headers.location).expect(200)).body;
+  expect({ state, problem }).toEqual({ state: 'succeeded' });
+  return result;
 }

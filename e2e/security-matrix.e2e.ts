@@ -6,6 +6,7 @@ import { KeyService } from '@touchstone/contracts/gen/touchstone/gateway/v1/key_
 import { TenantService } from '@touchstone/contracts/gen/touchstone/gateway/v1/tenant_pb';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
+import { DuplicateService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/duplicate_pb';
 import { GalleryService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/gallery_pb';
 import { ImportService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/import_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
@@ -13,7 +14,7 @@ import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { api, newCollection, platform } from './api.ts';
+import { api, newCollection, platform, scanDuplicates } from './api.ts';
 import { sendBytes } from './send-bytes.ts';
 
 /**
@@ -23,7 +24,8 @@ import { sendBytes } from './send-bytes.ts';
 
 /**
  * A request that succeeds for the first tenant, unless `status` says otherwise. `{collection}` stands for a collection of
- * that tenant with the item `one`, `{gallery}` for one whose references these are, `{operation}` for an import that has ended, `{cancelled}` for one that was cancelled,
+ * that tenant with the item `one`, `{duplicate}` for a pair of duplicates in it, `{gallery}` for one whose references these are,
+ * `{operation}` for an import that has ended, `{cancelled}` for one that was cancelled,
  * `{blob}`, `{upload}` and `{key}` for ones that no other operation's checks touch.
  */
 interface SampleRequest {
@@ -38,6 +40,10 @@ interface SampleRequest {
 const requests: Readonly<Record<string, SampleRequest>> = {
   'CollectionService.PutCollection': { path: { collection: '{collection}' }, body: {} },
   'CollectionService.GetCollection': { path: { collection: '{collection}' } },
+  'DuplicateService.ScanDuplicates': { path: { collection: '{collection}' }, body: {} },
+  'DuplicateService.ListDuplicates': { path: { collection: '{collection}' } },
+  'DuplicateService.MergeDuplicate': { path: { collection: '{collection}', id: '{duplicate}' }, body: {} },
+  'DuplicateService.DismissDuplicate': { path: { collection: '{collection}', id: '{duplicate}' }, body: {} },
   'GalleryService.PutGallery': { path: { gallery: '{gallery}' }, body: { policy: 'p', references: '{collection}', watches: [] } },
   'GalleryService.GetGallery': { path: { gallery: '{gallery}' } },
   'GalleryService.ListGalleries': { path: {} },
@@ -86,6 +92,7 @@ const isTheCallersOwn = new Set([
 
 const contracts = [
   CollectionService,
+  DuplicateService,
   GalleryService,
   ImportService,
   ItemService,
@@ -124,6 +131,8 @@ const ajv = new Ajv2020({ strict: false, validateFormats: false }).addSchema({ $
 /** What the placeholders of a path stand for. */
 interface Resources {
   readonly collection: string;
+  /** A pair in the collection. */
+  readonly duplicate: string;
   readonly gallery: string;
   readonly blob: string;
   readonly upload: string;
@@ -133,7 +142,7 @@ interface Resources {
 }
 
 const hex = (bytes: number) => randomBytes(bytes).toString('hex');
-const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, gallery: `test-${randomUUID()}`, blob: hex(32), upload: hex(16), key: hex(6), operation: `retrieval-${hex(16)}`, cancelled: `retrieval-${hex(16)}` });
+const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, duplicate: hex(16), gallery: `test-${randomUUID()}`, blob: hex(32), upload: hex(16), key: hex(6), operation: `retrieval-${hex(16)}`, cancelled: `retrieval-${hex(16)}` });
 const owned = new Map<string, Resources>();
 
 function targetOf({ id, template }: Operation, resources = owned.get(id)!): string {
@@ -178,7 +187,8 @@ async function cancelledImport(collection: string, lines = 500): Promise<string>
 
 beforeAll(async () => {
   const collection = (await newCollection()).split('/')[3];
-  await api().post(`/v1/collections/${collection}/items:upsert`, { items: [{ id: 'one', title: 'The one item' }] }).expect(200);
+  await api().post(`/v1/collections/${collection}/items:upsert`, { items: [{ id: 'one', title: 'The one item' }, ...['twin', 'other-twin'].map((id) => ({ id, title: 'Twins' }))] }).expect(200);
+  const duplicate = await pairIn(`/v1/collections/${collection}`);
   const operation = await startImport(collection, 1);
   expect(await ended(operation)).toBe('succeeded');
   for (const { id } of operations) {
@@ -188,9 +198,16 @@ beforeAll(async () => {
     const key = await api().post('/v1/keys', { name: `of ${id}`, scopes: ['retrieval:read'] }).expect(201);
     const gallery = `test-${randomUUID()}`;
     await api().put(`/v1/galleries/${gallery}`, { policy: 'p', references: collection, watches: [] }).expect(200);
-    owned.set(id, { collection, gallery, blob: blob.body.id, upload: upload.body.id, key: key.body.key.id, operation, cancelled });
+    owned.set(id, { collection, duplicate, gallery, blob: blob.body.id, upload: upload.body.id, key: key.body.key.id, operation, cancelled });
   }
 });
+
+/** The one pair of duplicates of a collection. */
+async function pairIn(path: string): Promise<string> {
+  await scanDuplicates(path);
+  const { body } = await api().get(`${path}/duplicates`).expect(200);
+  return body.duplicates[0].id;
+}
 
 type Check = (operation: Operation) => Promise<void>;
 

@@ -5,6 +5,12 @@ import { OutboundFetch } from '@touchstone/runtime/outbound-fetch';
 import { CollectionController } from './collection/collection.controller.ts';
 import { CollectionStatisticsEvents } from './collection/collection-statistics.events.ts';
 import { Collections } from './collection/collections.service.ts';
+import { DuplicateController } from './duplicate/duplicate.controller.ts';
+import { Duplicates } from './duplicate/duplicates.service.ts';
+import { DuplicatesScan } from './duplicate/duplicates-scan.operation.ts';
+import { Folding } from './duplicate/folding.service.ts';
+import { FoundPairs } from './duplicate/found-pairs.service.ts';
+import { PicturePairs } from './duplicate/picture-pairs.service.ts';
 import { EmbeddingController } from './embedding/embedding.controller.ts';
 import { Galleries } from './gallery/galleries.service.ts';
 import { GalleryCalibration } from './gallery/gallery-calibration.service.ts';
@@ -45,7 +51,7 @@ export class RetrievalModule {
   static with({ models, scanner, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
-      controllers: [CollectionController, CollectionStatisticsEvents, EmbeddingController, GalleryController, ImportController, ItemController, SearchController],
+      controllers: [CollectionController, CollectionStatisticsEvents, DuplicateController, EmbeddingController, GalleryController, ImportController, ItemController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
@@ -55,7 +61,11 @@ export class RetrievalModule {
         Collections,
         CollectionLog,
         CollectionViews,
+        Duplicates,
+        DuplicatesScan,
         FieldNames,
+        Folding,
+        FoundPairs,
         Galleries,
         GalleryCalibration,
         GalleryComparison,
@@ -67,6 +77,7 @@ export class RetrievalModule {
         ItemsImport,
         KeptPictures,
         LatestPositions,
+        PicturePairs,
         Pictures,
         Queries,
         QueryVectors,

@@ -1,5 +1,5 @@
 import type { Entry, Generation } from './generation.ts';
-import { type KindSet, kindSet } from './kind-set.ts';
+import { type KindSet, kindSet, kindsOf } from './kind-set.ts';
 import { pairPrefix } from './pair-prefix.ts';
 import { PairSearch, type Square } from './pair-search.ts';
 import { quantiseQuery } from './quantisation.ts';
@@ -17,6 +17,8 @@ const scoredOfBackground = 64;
 export interface PartPair {
   readonly a: { readonly id: string; readonly part: number; readonly position: number };
   readonly b: { readonly id: string; readonly part: number; readonly position: number };
+  /** What both vectors are made from: the kind that is searched, and others. */
+  readonly kinds: readonly Kind[];
   /** Their inner product: the cosine. */
   readonly score: number;
 }
@@ -135,7 +137,13 @@ export class CollectionPairs {
     if (a === b || !a.isLive || !b.isLive) return;
     const score = this.rows.score(this.#list[right], this.rows.vector(this.#list[left]));
     if (score < this.threshold) return;
-    found({ a: { id: a.id, part: this.rows.part(this.#list[left]), position: left }, b: { id: b.id, part: this.rows.part(this.#list[right]), position: right }, score });
+    const [rowA, rowB] = [this.#list[left], this.#list[right]];
+    found({
+      a: { id: a.id, part: this.rows.part(rowA), position: left },
+      b: { id: b.id, part: this.rows.part(rowB), position: right },
+      kinds: kindsOf(this.rows.kinds(rowA) & this.rows.kinds(rowB)),
+      score,
+    });
   }
 
   #owner(position: number): Entry {

@@ -19,6 +19,8 @@ export class Item {
   @Column('text') readonly contentHash!: string;
   /** Position of the write in the collection's log. */
   @Column({ type: 'bigint', transformer: safeInteger }) readonly position!: number;
+  /** Id of the item that this one is a duplicate of. */
+  @Column('text', { nullable: true }) readonly keeper!: string | null;
   /** When it was first written. */
   @Column({ type: 'timestamptz', default: () => 'now()' }) readonly storedAt!: Date;
   @Column({ type: 'timestamptz', default: () => 'now()' }) readonly updatedAt!: Date;

@@ -7,11 +7,13 @@ import type { Tenant } from '@touchstone/runtime/tenant';
 import { type EntityManager, In } from 'typeorm';
 import { Collection } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
+import { nextPosition } from '../collection/log-position.ts';
+import { Folding, type WrittenContent } from '../duplicate/folding.service.ts';
 import { CollectionViews } from '../search/collection-views.service.ts';
 import type { ItemContent } from './item-content.ts';
 import { Item, ItemImage, ItemVector } from './item.entity.ts';
 import { itemNotFound } from './item.errors.ts';
-import { ItemPreparation, type PreparedWrite } from './item-preparation.service.ts';
+import { ItemPreparation, type PreparedItem, type PreparedWrite } from './item-preparation.service.ts';
 import { StoredItems } from './stored-items.service.ts';
 
 export interface Written {
@@ -35,6 +37,7 @@ export class Items {
     private readonly outbox: Outbox,
     private readonly preparation: ItemPreparation,
     private readonly stored: StoredItems,
+    private readonly folding: Folding,
     private readonly views: CollectionViews,
   ) {}
 
@@ -54,7 +57,7 @@ export class Items {
   /** The second half of a write, in a transaction of the caller's. No model is called in it. @returns the position of the write. */
   async store(transaction: EntityManager, tenant: Tenant, collection: string, { changed, position: before }: PreparedWrite): Promise<number> {
     if (changed.length === 0) return before;
-    const position = await nextPosition(transaction, tenant, collection);
+    const position = await this.position(transaction, tenant, collection, changed.map(writtenContent));
     // The collection's row is locked, so what stands here cannot change before the commit.
     const { hashes, pictures } = await this.stored.replace(transaction, tenant, collection, position, changed);
     const events = changed.map(({ content: { id }, images }) => ({
@@ -81,18 +84,28 @@ export class Items {
 
   /** Deletes an item. No search finds it when this returns. */
   async delete(tenant: Tenant, name: string, id: string, signal: AbortSignal, once?: Once<number>): Promise<number> {
-    const position = await this.database.transaction(tenant, async (transaction) => {
-      const position = await nextPosition(transaction, tenant, name);
-      const pictures = await this.stored.delete(transaction, tenant, name, position, id);
-      if (!pictures) throw itemNotFound(name, id);
-      await this.outbox.add(transaction, tenant, ItemDeletedSchema, {
-        key: `${name}/${id}`,
-        message: { collection: name, itemId: id, position, imagesBefore: pictures.length },
-      });
-      return position;
-    }, once);
+    const position = await this.database.transaction(tenant, (transaction) => this.remove(transaction, tenant, name, id), once);
     await this.views.reach(tenant, name, position, signal);
     return position;
+  }
+
+  /** Deletes an item in a transaction of the caller's. @returns the position of the delete. @throws Problem item-not-found */
+  async remove(transaction: EntityManager, tenant: Tenant, name: string, id: string): Promise<number> {
+    const position = await this.position(transaction, tenant, name, [{ id }]);
+    const pictures = await this.stored.delete(transaction, tenant, name, position, id);
+    if (!pictures) throw itemNotFound(name, id);
+    await this.outbox.add(transaction, tenant, ItemDeletedSchema, {
+      key: `${name}/${id}`,
+      message: { collection: name, itemId: id, position, imagesBefore: pictures.length },
+    });
+    return position;
+  }
+
+  /** Locks the collection, and takes the write's position after what its items leave behind as duplicates. */
+  private async position(transaction: EntityManager, tenant: Tenant, collection: string, written: readonly WrittenContent[]): Promise<number> {
+    const position = await nextPosition(transaction, tenant, collection);
+    const hasForgotten = await this.folding.forget(transaction, tenant, collection, written);
+    return hasForgotten ? nextPosition(transaction, tenant, collection) : position;
   }
 }
 
@@ -108,12 +121,7 @@ async function shownItems(transaction: EntityManager, tenant: Tenant, collection
   return items.map((item) => ({ item, images: imagesOf.get(item.id) ?? [], parts: partsOf.get(item.id) ?? [] }));
 }
 
-/** Locks the collection until the commit and takes its next position. */
-async function nextPosition(transaction: EntityManager, tenant: Tenant, name: string): Promise<number> {
-  const [[row]] = await transaction.query<[{ position: string }[], number]>(
-    'update retrieval.collection set position = position + 1 where tenant_id = $1 and name = $2 returning position',
-    [tenant.id, name],
-  );
-  if (!row) throw collectionNotFound(name);
-  return Number(row.position);
-}
+const writtenContent = ({ content: { id }, parts, images }: PreparedItem): WrittenContent => ({
+  id,
+  contentHashes: [...parts.map(({ contentHash }) => contentHash), ...images.map(({ sha256 }) => sha256)],
+});

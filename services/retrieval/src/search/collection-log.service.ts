@@ -34,6 +34,7 @@ interface LogRow {
   category: string | null;
   author: string | null;
   created_at: Date | null;
+  keeper: string | null;
   space: string | null;
   kinds: number | null;
   part: number | null;
@@ -78,10 +79,10 @@ export class CollectionLog {
 /** `log` has the index; the collection's name is compared all the same, since two names may have one hash. */
 export const pageStatement = `
   with page as (
-    select id, position, false as is_deleted, attributes, category, author, created_at from retrieval.item
+    select id, position, false as is_deleted, attributes, category, author, created_at, keeper from retrieval.item
     where log = retrieval.log_of($1, $2) and collection || '' = $2 and position > $3
     union all
-    select item_id, position, true, null, null, null, null from retrieval.item_tombstone
+    select item_id, position, true, null, null, null, null, null from retrieval.item_tombstone
     where log = retrieval.log_of($1, $2) and collection || '' = $2 and position > $3
     order by position
     fetch first ${pageSize} rows with ties
@@ -102,7 +103,8 @@ function changesOf(rows: readonly LogRow[]): Change[] {
       continue;
     }
     const parts = rows.slice(start, end).flatMap(({ space, kinds, part, vector }) => (vector ? [{ space: space!, kinds: kindsOf(kinds!), part: part!, vector: toFloats(vector) }] : []));
-    changes.push({ position, item: { id, fields: fieldsOf(rows[start]), parts } });
+    const { keeper } = rows[start];
+    changes.push({ position, item: { id, fields: fieldsOf(rows[start]), ...(keeper ? { keeper } : {}), parts } });
   }
   return changes;
 }
