@@ -141,11 +141,14 @@ async function insertItems(transaction: EntityManager, tenant: Tenant, collectio
   );
 }
 
+/** Vectors and hashes travel as the bytes that they are, one after the other: as elements of an array they would be text. */
 async function insertVectors(transaction: EntityManager, tenant: Tenant, collection: string, items: readonly StoredItem[]): Promise<void> {
   const vectors = items.flatMap(({ content, parts }) => parts.map((part) => ({ itemId: content.id, ...part })));
   await transaction.query(
     `insert into retrieval.item_vector (tenant_id, collection, item_id, space, kinds, part, model_version, content_hash, is_own, vector)
-     select $1, $2, * from unnest($3::text[], $4::text[], $5::smallint[], $6::integer[], $7::text[], $8::bytea[], $9::boolean[], $10::bytea[])`,
+     select $1, $2, item_id, space, kinds, part, model_version, substring($9::bytea from number::integer * 32 - 31 for 32), is_own, substring($10::bytea from first for bytes)
+     from unnest($3::text[], $4::text[], $5::smallint[], $6::integer[], $7::text[], $8::boolean[], $11::integer[], $12::integer[])
+       with ordinality as given (item_id, space, kinds, part, model_version, is_own, first, bytes, number)`,
     [
       tenant.id,
       collection,
@@ -154,9 +157,17 @@ async function insertVectors(transaction: EntityManager, tenant: Tenant, collect
       vectors.map(({ kinds }) => kindSet(kinds)),
       vectors.map(({ part }) => part),
       vectors.map(({ modelVersion }) => modelVersion),
-      vectors.map(({ contentHash }) => Buffer.from(contentHash, 'hex')),
       vectors.map(({ isOwn }) => isOwn),
-      vectors.map(({ vector }) => Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength)),
+      Buffer.from(vectors.map(({ contentHash }) => contentHash).join(''), 'hex'),
+      Buffer.concat(vectors.map(({ vector }) => new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength))),
+      firstBytes(vectors),
+      vectors.map(({ vector }) => vector.byteLength),
     ],
   );
+}
+
+/** Where each vector begins, counted from 1 as SQL does. */
+function firstBytes(vectors: readonly { readonly vector: Float32Array }[]): number[] {
+  let next = 1;
+  return vectors.map(({ vector }) => (next += vector.byteLength) - vector.byteLength);
 }

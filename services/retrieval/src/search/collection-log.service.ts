@@ -76,20 +76,29 @@ export class CollectionLog {
   }
 }
 
-/** `log` has the index; the collection's name is compared all the same, since two names may have one hash. */
+/**
+ * `log` has the index; the collection's name is compared all the same, since two names may have one hash. What PostgreSQL
+ * guesses of a table that nobody has analysed must not matter: each half ends at its page, and vectors are looked up for each
+ * item (`offset 0` keeps that from becoming a join, which read all vectors of the collection for each item).
+ */
 export const pageStatement = `
   with page as (
-    select id, position, false as is_deleted, attributes, category, author, created_at, keeper from retrieval.item
-    where log = retrieval.log_of($1, $2) and collection || '' = $2 and position > $3
+    (select id, position, false as is_deleted, attributes, category, author, created_at, keeper from retrieval.item
+     where log = retrieval.log_of($1, $2) and collection || '' = $2 and position > $3
+     order by position fetch first ${pageSize} rows with ties)
     union all
-    select item_id, position, true, null, null, null, null, null from retrieval.item_tombstone
-    where log = retrieval.log_of($1, $2) and collection || '' = $2 and position > $3
+    (select item_id, position, true, null, null, null, null, null from retrieval.item_tombstone
+     where log = retrieval.log_of($1, $2) and collection || '' = $2 and position > $3
+     order by position fetch first ${pageSize} rows with ties)
     order by position
     fetch first ${pageSize} rows with ties
   )
   select page.*, v.space, v.kinds, v.part, v.vector from page
-  left join retrieval.item_vector v
-    on not is_deleted and v.tenant_id = $1 and v.collection = $2 and v.item_id = page.id
+  left join lateral (
+    select space, kinds, part, vector from retrieval.item_vector v
+    where not is_deleted and v.tenant_id = $1 and v.collection = $2 and v.item_id = page.id
+    offset 0
+  ) v on true
   order by page.position, page.id, v.space, v.kinds, v.part`;
 
 function changesOf(rows: readonly LogRow[]): Change[] {
