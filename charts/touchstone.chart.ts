@@ -177,6 +177,7 @@ it.each([
   ['services.gateway.port=1', /additional properties 'port' not allowed/],
   ['image.tag=latest', /image\.tag: latest names no version/],
   ['image.repository=Not An Image', /repository': .* does not match pattern/],
+  ['retrieval.milvus=http://milvus:19530', /retrieval\/milvus': .* does not match pattern/],
   ['models.url=http://triton:8001', /models\/url': .* does not match pattern/],
   ['models.url=triton:8001', /models\.claim: expected the claim that holds the tokenizers/],
   ['config.PATH=/bin', /'PATH' does not match pattern/],

@@ -1,7 +1,7 @@
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { KafkaOptions } from '@touchstone/messaging';
-import { checkSettings, gatherSettings, type GivenSettings } from '@touchstone/runtime/config';
+import { checkSettings, ConfigurationError, gatherSettings, type GivenSettings } from '@touchstone/runtime/config';
 import type { TracingOptions } from '@touchstone/runtime/telemetry';
 import { z } from 'zod';
 import { type ServiceName, serviceNames } from './service-names.ts';
@@ -47,6 +47,8 @@ export const settings = {
   TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: z.string().optional().describe('Ed25519 key in PEM by which the gateway signs callers’ tokens; made at start when all services run in one process'),
   TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: z.string().optional().describe('its public half, by which services verify them'),
   TOUCHSTONE_SCAN_WORKERS: z.coerce.number().int().min(1).max(64).optional().describe('threads that scan the index; one less than there are cores when absent'),
+  TOUCHSTONE_RETRIEVAL_INDEX: z.enum(['memory', 'milvus']).default('memory').describe('where vectors are searched: in the memory of each retrieval process, or in a Milvus that all share'),
+  TOUCHSTONE_MILVUS_ADDRESS: z.string().regex(/^[^/\s:]+:\d+$/, 'expected host:port').optional().describe('that Milvus, 2.3 or later, `host:port`'),
   TOUCHSTONE_URL: z.url().optional().describe('the platform that `touchstone demo` calls; the one of this folder when absent'),
   TOUCHSTONE_KEY: z.string().regex(/^ts_live_/, 'expected a key, ts_live_…').optional().describe('the key with which it calls; the first administrator’s when absent'),
   TOUCHSTONE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('least severe messages that are logged'),
@@ -101,6 +103,8 @@ export interface Configuration {
   readonly tokenPrivateKeyFile?: string;
   readonly tokenPublicKeyFile?: string;
   readonly scanWorkers: number;
+  /** `host:port` of the Milvus that has the indexes; they are in memory when absent. */
+  readonly milvusAddress?: string;
   readonly accessLog: 'info' | 'debug';
   readonly tracing: TracingOptions;
   /** What `demo` calls, and with which key. */
@@ -132,6 +136,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     kafka: values.TOUCHSTONE_KAFKA_BROKERS ? { brokers: values.TOUCHSTONE_KAFKA_BROKERS.split(','), prefix: values.TOUCHSTONE_KAFKA_PREFIX } : undefined,
     tokenPrivateKeyFile: values.TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE,
     tokenPublicKeyFile: values.TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE,
+    milvusAddress: milvusAddress(values),
     scanWorkers: values.TOUCHSTONE_SCAN_WORKERS ?? Math.max(1, cpus().length - 1),
     accessLog: values.TOUCHSTONE_ACCESS_LOG,
     tracing: { endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT, headers: values.OTEL_EXPORTER_OTLP_HEADERS, sampleRatio: values.OTEL_TRACES_SAMPLER_ARG },
@@ -146,4 +151,9 @@ function ofServices<Value>(valueOf: (name: Uppercase<ServiceName>) => Value): Re
 
 function pair(url: string | undefined, systemUrl: string | undefined): DatabaseUrls | undefined {
   return url && systemUrl ? { url, systemUrl } : undefined;
+}
+
+function milvusAddress({ TOUCHSTONE_RETRIEVAL_INDEX: index, TOUCHSTONE_MILVUS_ADDRESS: address }: { TOUCHSTONE_RETRIEVAL_INDEX: string; TOUCHSTONE_MILVUS_ADDRESS?: string }): string | undefined {
+  if (index === 'milvus' && !address) throw new ConfigurationError('TOUCHSTONE_MILVUS_ADDRESS: expected host:port, because TOUCHSTONE_RETRIEVAL_INDEX is milvus.');
+  return index === 'milvus' ? address : undefined;
 }

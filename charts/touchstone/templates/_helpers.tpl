@@ -22,6 +22,10 @@ TOUCHSTONE_MODELS_DIR: /var/lib/touchstone/models
 {{- with .Values.models.url }}
 TOUCHSTONE_MODELS_URL: {{ . | quote }}
 {{- end }}
+{{- with .Values.retrieval.milvus }}
+TOUCHSTONE_RETRIEVAL_INDEX: milvus
+TOUCHSTONE_MILVUS_ADDRESS: {{ . | quote }}
+{{- end }}
 {{- range $name, $value := .Values.config }}
 {{ $name }}: {{ $value | quote }}
 {{- end }}

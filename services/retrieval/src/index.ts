@@ -1,1 +1,2 @@
 export { retrievalContracts, type RetrievalOptions, start } from './start.ts';
+export { milvusVersion } from './index/milvus.client.ts';

@@ -17,6 +17,7 @@ import { GalleryCalibration } from './gallery/gallery-calibration.service.ts';
 import { GalleryComparison } from './gallery/gallery-comparison.service.ts';
 import { GalleryController } from './gallery/gallery.controller.ts';
 import { GalleryFollower } from './gallery/gallery-follower.service.ts';
+import type { Milvus } from './index/milvus.client.ts';
 import type { Scanner } from './index/scanner.ts';
 import { ImportController } from './import/import.controller.ts';
 import { ItemsImport } from './import/items-import.operation.ts';
@@ -30,7 +31,7 @@ import { Pictures } from './item/pictures.service.ts';
 import { StoredItems } from './item/stored-items.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
-import { CollectionViews, SCANNER } from './search/collection-views.service.ts';
+import { CollectionViews, MILVUS, SCANNER } from './search/collection-views.service.ts';
 import { FieldNames } from './search/field-names.service.ts';
 import { IndexMetrics } from './search/index.metrics.ts';
 import { LatestPositions } from './search/latest-positions.service.ts';
@@ -42,19 +43,21 @@ import { Searches } from './search/searches.service.ts';
 export interface RetrievalParts {
   readonly models: Models;
   readonly scanner: Scanner;
+  readonly milvus?: Milvus;
   readonly blobs?: Channel;
   readonly fetchHosts?: readonly string[];
 }
 
 @Module({})
 export class RetrievalModule {
-  static with({ models, scanner, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
+  static with({ models, scanner, milvus, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
       controllers: [CollectionController, CollectionStatisticsEvents, DuplicateController, EmbeddingController, GalleryController, ImportController, ItemController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
+        { provide: MILVUS, useValue: milvus },
         { provide: BLOBS, useValue: blobs },
         { provide: OutboundFetch, useValue: new OutboundFetch({ hosts: fetchHosts }) },
         BlobFiles,

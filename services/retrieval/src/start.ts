@@ -10,6 +10,7 @@ import type { Models } from '@touchstone/models';
 import type { Health } from '@touchstone/runtime/lifecycle';
 import { type RunningService, type ServiceSurroundings, startService } from '@touchstone/service';
 import { entities } from './entities.ts';
+import { Milvus } from './index/milvus.client.ts';
 import { Scanner } from './index/scanner.ts';
 import { RetrievalModule } from './retrieval.module.ts';
 import { CollectionViews } from './search/collection-views.service.ts';
@@ -26,11 +27,14 @@ export interface RetrievalOptions extends ServiceSurroundings {
   readonly fetchHosts?: readonly string[];
   /** Threads that scan the index. */
   readonly scanWorkers: number;
+  /** `host:port` of a Milvus that has the indexes; in the memory of this process when absent. */
+  readonly milvusAddress?: string;
 }
 
-export async function start({ models, blobs, fetchHosts, scanWorkers, ...surroundings }: RetrievalOptions): Promise<RunningService> {
+export async function start({ models, blobs, fetchHosts, scanWorkers, milvusAddress, ...surroundings }: RetrievalOptions): Promise<RunningService> {
   const scanner = await Scanner.start({ workers: scanWorkers });
-  const service = await startService({ ...surroundings, name: 'retrieval', contracts: retrievalContracts, entities, module: RetrievalModule.with({ models, scanner, blobs, fetchHosts }) });
+  const milvus = milvusAddress ? await Milvus.at(milvusAddress) : undefined;
+  const service = await startService({ ...surroundings, name: 'retrieval', contracts: retrievalContracts, entities, module: RetrievalModule.with({ models, scanner, milvus, blobs, fetchHosts }) });
   return {
     ...service,
     async health(): Promise<Health[]> {
@@ -38,6 +42,7 @@ export async function start({ models, blobs, fetchHosts, scanWorkers, ...surroun
     },
     async stop() {
       await service.stop();
+      await milvus?.close();
       await scanner.close();
     },
   };

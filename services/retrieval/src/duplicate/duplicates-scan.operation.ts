@@ -108,7 +108,7 @@ export class DuplicatesScan implements OperationHandler<ScanDuplicatesRequest> {
 
   private async compareVectors(context: Context, scan: ScanKey, begun: Checkpoint, { view, unit, units }: { view: CollectionView; unit: ScanUnit; units: number }): Promise<Checkpoint> {
     const { input, signal } = context;
-    const pairs = view.index.pairs(unit.space, unit.kind, input.threshold ?? defaultThreshold);
+    const pairs = view.pairs(unit.space, unit.kind, input.threshold ?? defaultThreshold);
     try {
       const score = normalisedBy(input.normalisation, pairs);
       let state = begun.blocks.length > 0 ? begun : { ...begun, blocks: pairs.blocks() };

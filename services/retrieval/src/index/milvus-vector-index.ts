@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Problem, Reason } from '@touchstone/contracts';
 import { kindSet, kindsOf } from './kind-set.ts';
 import { type Column, type Milvus, MilvusIndexLost, type MilvusRow } from './milvus.client.ts';
 import { amongStrings, everything, kindsExpression, literal, milvusExpression, milvusFields, milvusKey } from './milvus-expression.ts';
@@ -7,6 +8,9 @@ import { type AttributeValue, type FacetValue, type Filter, type IndexedItem, ty
 
 /** What happened to an item: it is now this, or it is gone. */
 export type Change = { readonly item: IndexedItem } | { readonly deleted: string };
+
+/** @throws Error when this process may no longer write, because another one may have taken over. */
+export type MayWrite = () => Promise<void>;
 
 /** Milvus returns no more rows than this at once. */
 const mostRows = 16_384;
@@ -43,15 +47,15 @@ const itemColumns: readonly Column[] = [
  * Rows are never altered. A changed item is inserted under the position of its write, then its older rows are deleted, so it is
  * always found, and a search takes only the newest rows that it sees. Applying a change twice does nothing.
  *
- * It has no prefixes (`dimensions`), and one search sees at most 16,384 rows: pages and groups beyond those are a RangeError. Lists of
- * numbers are outside every range.
+ * It has no prefixes (`dimensions`), and one search sees at most 16,384 rows: pages and groups beyond those are a Problem, not-implemented. Lists of
+ * numbers are outside every range, and a search may see a write half done until it is acknowledged.
  */
 export class MilvusVectorIndex implements VectorIndex {
   readonly #names = new Map<string, string>();
   readonly #dimensions = new Map<string, number>();
   readonly #itemsName: string;
   #size = 0;
-  #position = 0;
+  #position = -1;
   #writing: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -69,28 +73,47 @@ export class MilvusVectorIndex implements VectorIndex {
    */
   static async open(milvus: Milvus, key: string, spaces: ReadonlyMap<string, { dimension: number }>): Promise<MilvusVectorIndex> {
     const index = new MilvusVectorIndex(milvus, key, spaces);
-    await index.refresh();
+    await index.locate();
+    await index.ensure();
     return index;
   }
 
-  /** Items, as far as this process knows: what others wrote is counted by `refresh`. */
+  /** As `open`, without a word to Milvus: the index is lost until it is located. */
+  static at(milvus: Milvus, key: string, spaces: ReadonlyMap<string, { dimension: number }>): MilvusVectorIndex {
+    return new MilvusVectorIndex(milvus, key, spaces);
+  }
+
+  /** Items, as far as this process knows: what others wrote is counted by `locate`. */
   get size(): number {
     return this.#size;
   }
 
-  /** Of the last write that was applied, by whichever process. */
+  /** Whether parts in this space are kept. */
+  hasSpace(space: string): boolean {
+    return this.#names.has(space);
+  }
+
+  /** Of the last write that was applied, by whichever process; -1 while there is no whole index. */
   get position(): number {
     return this.#position;
   }
 
-  /** Reads how far the index is; makes what of it is missing and then stands at 0, for what is left is of no use alone. */
-  async refresh(): Promise<void> {
+  /** Reads how far the index is. */
+  async locate(): Promise<void> {
     const present = await Promise.all([this.#itemsName, ...this.#names.values()].map((name) => this.milvus.has(name)));
-    if (!present.every(Boolean)) await this.#rebuild();
-    const row = await this.#positionRow();
-    if (!row) await this.#rebuild();
-    this.#position = row ? Number((row.fields as { position: number }).position) : 0;
-    this.#size = await this.milvus.count(this.#itemsName, everything);
+    const row = present.every(Boolean) ? await this.#positionRow() : undefined;
+    this.#position = row ? Number((row.fields as { position: number }).position) : -1;
+    this.#size = row ? await this.milvus.count(this.#itemsName, everything) : 0;
+  }
+
+  /** Makes the index anew where it is not whole: what is left is of no use alone. For one process at a time, as `apply`. */
+  async ensure(): Promise<void> {
+    if (this.#position >= 0) return;
+    await this.drop();
+    await this.milvus.create(this.#itemsName, `Touchstone: items of ${this.key}`, itemColumns, 2);
+    for (const [space, name] of this.#names) await this.#create(space, name, this.#dimensions.get(space)!);
+    await this.milvus.upsert(this.#itemsName, [{ id: positionKey, position: 0, fields: { position: 0 }, vector: [1, 0] }]);
+    this.#position = 0;
   }
 
   async addSpace(space: string, dimension: number): Promise<void> {
@@ -106,19 +129,20 @@ export class MilvusVectorIndex implements VectorIndex {
   }
 
   /** Applies whole writes up to a position, in order. Only one process at a time may; a second one would undo newer changes. */
-  apply(changes: readonly Change[], position: number): Promise<void> {
-    return this.#inTurn(() => this.#apply(changes, position));
+  apply(changes: readonly Change[], position: number, mayWrite: MayWrite = async () => undefined): Promise<void> {
+    return this.#inTurn(() => this.#apply(changes, position, mayWrite));
   }
 
-  async #apply(changes: readonly Change[], position: number): Promise<void> {
+  async #apply(changes: readonly Change[], position: number, mayWrite: MayWrite = async () => undefined): Promise<void> {
     const newest = new Map(changes.map((change) => ['item' in change ? change.item.id : change.deleted, change]));
     const items = [...newest.values()].flatMap((change) => ('item' in change ? [change.item] : []));
     const ids = [...newest.keys()];
     for (const item of items) this.#check(item);
     for (let start = 0; start < ids.length; start += pageRows) {
       const some = new Set(ids.slice(start, start + pageRows));
-      await this.#write([...some], items.filter(({ id }) => some.has(id)), position);
+      await this.#write([...some], items.filter(({ id }) => some.has(id)), position, mayWrite);
     }
+    await mayWrite();
     await this.milvus.upsert(this.#itemsName, [{ id: positionKey, position: 0, fields: { position }, vector: [1, 0] }]);
     this.#position = position;
     this.#size = await this.milvus.count(this.#itemsName, everything);
@@ -156,12 +180,21 @@ export class MilvusVectorIndex implements VectorIndex {
   }
 
   async search(query: IndexQuery): Promise<SearchResult> {
+    try {
+      return await this.#search(query);
+    } catch (error) {
+      if (error instanceof MilvusIndexLost) this.#position = -1; // so it is seen to lag, and built again
+      throw error;
+    }
+  }
+
+  async #search(query: IndexQuery): Promise<SearchResult> {
     const { space, vector, limit } = query;
     const name = this.#name(space);
     this.#checkVector(vector, space, `Query, space ${space}`);
     if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`limit: expected an integer of at least 1, got ${limit}.`);
     if (query.dimensions !== undefined && query.dimensions !== vector.length) {
-      throw new RangeError(`dimensions: Milvus compares whole vectors only, ${vector.length} numbers, got ${query.dimensions}.`);
+      throw notInMilvus('/dimensions', `it compares whole vectors, here of ${vector.length} numbers`);
     }
     const kindsHere = query.kinds ? kindsExpression(query.kinds.length > 0 ? query.kinds : kindsOf(kindSet(query.kinds))) : everything;
     const matching = query.filter ? `${kindsHere} && ${milvusExpression(query.filter)}` : kindsHere;
@@ -178,7 +211,7 @@ export class MilvusVectorIndex implements VectorIndex {
       if (isFiltered && examined <= fewRows) return this.#exact(query, name, filter, columns, examined);
       if (groups.isFull || found.length >= examined || groups.isBelowMinimum) return { hits: groups.hits, examined, route: 'graph' };
       if (found.length < rows && examined <= mostRows) return this.#exact(query, name, filter, columns, examined);
-      if (rows === mostRows) throw new RangeError(`limit: of ${examined} rows Milvus shows the ${mostRows} best, and they hold ${groups.hits.length} of ${limit} groups.`);
+      if (rows === mostRows) throw notInMilvus('/limit', `it shows the ${mostRows} best of ${examined} rows, and they hold ${groups.hits.length} of ${limit} groups`);
     }
   }
 
@@ -216,13 +249,6 @@ export class MilvusVectorIndex implements VectorIndex {
     return done;
   }
 
-  async #rebuild(): Promise<void> {
-    await this.drop();
-    await this.milvus.create(this.#itemsName, `Touchstone: items of ${this.key}`, itemColumns, 2);
-    for (const [space, name] of this.#names) await this.#create(space, name, this.#dimensions.get(space)!);
-    await this.milvus.upsert(this.#itemsName, [{ id: positionKey, position: 0, fields: { position: 0 }, vector: [1, 0] }]);
-  }
-
   #know(space: string, dimension: number): string {
     if (!Number.isInteger(dimension) || dimension < 2 || dimension > 32_768) throw new RangeError(`Space ${space}: Milvus takes a dimension from 2 to 32768, got ${dimension}.`);
     const name = nameOf(`${this.key}/${space}/${dimension}`);
@@ -246,17 +272,19 @@ export class MilvusVectorIndex implements VectorIndex {
     }
   }
 
-  async #write(ids: readonly string[], items: readonly IndexedItem[], position: number): Promise<void> {
-    const isFirst = this.#position === 0 && this.#size === 0;
+  async #write(ids: readonly string[], items: readonly IndexedItem[], position: number, mayWrite: MayWrite): Promise<void> {
     for (const [space, name] of this.#names) {
+      const isFirst = this.#size === 0 && (await this.milvus.count(name, everything)) === 0;
       const rows = items.flatMap((item) => rowsOf(item, space, position));
       const keys = new Set(rows.map(({ key }) => key));
       const stored = isFirst ? [] : (await this.#all(name, 'key', amongStrings('item', ids), ['key'])).map(({ key }) => String(key));
       const present = new Set(stored);
+      await mayWrite();
       await this.milvus.insert(name, rows.filter(({ key }) => !present.has(key)));
       await this.milvus.delete(name, 'key', stored.filter((key) => !keys.has(key)));
     }
     const kept = new Set(items.map(({ id }) => id));
+    await mayWrite();
     await this.milvus.upsert(this.#itemsName, items.map(({ id, fields }) => ({ id, position, fields: milvusFields(fields), vector: [1, 0] })));
     await this.milvus.delete(this.#itemsName, 'id', ids.filter((id) => !kept.has(id)));
   }
@@ -313,6 +341,9 @@ export class MilvusVectorIndex implements VectorIndex {
     return name;
   }
 }
+
+const notInMilvus = (pointer: string, detail: string) =>
+  new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'The index of this platform is in Milvus, which cannot do this.', violations: [{ pointer, detail }] });
 
 /** Milvus takes letters, digits and underscores only. */
 const nameOf = (key: string): string => `touchstone_${createHash('sha256').update(key).digest('hex').slice(0, 40)}`;

@@ -1,8 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Problem, Reason } from '@touchstone/contracts';
 import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
 
-/** Milvus does not answer, or answers that it cannot now. Searches wait for it; nothing that was written is lost. */
-export class MilvusUnavailable extends Error {}
+/** Milvus does not answer, or answers that it cannot now. Searches are to come again; nothing that was written is lost. */
+export class MilvusUnavailable extends Problem {
+  constructor(why: string, options?: ErrorOptions) {
+    super({ reason: Reason.UNAVAILABLE, detail: 'The index does not answer.', retryAfterSeconds: 2 }, options);
+    this.message = why;
+  }
+}
 
 /** What an index had in Milvus is not there: it is to be built anew from the log. */
 export class MilvusIndexLost extends MilvusUnavailable {}
@@ -139,6 +145,16 @@ export class Milvus {
     const isWell = (status.error_code ?? 'Success') === 'Success' && (status.code ?? 0) === 0;
     if (!isWell) throw unavailable(status.reason ?? String(status.error_code));
     return answer;
+  }
+}
+
+/** @returns what answers at an address. @throws MilvusUnavailable */
+export async function milvusVersion(address: string): Promise<string> {
+  const milvus = await Milvus.at(address);
+  try {
+    return await milvus.version();
+  } finally {
+    await milvus.close();
   }
 }
 

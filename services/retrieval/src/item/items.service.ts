@@ -50,7 +50,7 @@ export class Items {
     const { changed, unchanged } = prepared;
     const write = async (transaction: EntityManager): Promise<Written> => ({ upserted: changed.length, unchanged, position: await this.store(transaction, tenant, name, prepared) });
     const written = changed.length === 0 && !once ? { upserted: 0, unchanged, position: prepared.position } : await this.database.transaction(tenant, write, once);
-    await this.views.reach(tenant, name, written.position, signal);
+    await this.views.bring(tenant, name, written.position, signal);
     return written;
   }
 
@@ -85,7 +85,7 @@ export class Items {
   /** Deletes an item. No search finds it when this returns. */
   async delete(tenant: Tenant, name: string, id: string, signal: AbortSignal, once?: Once<number>): Promise<number> {
     const position = await this.database.transaction(tenant, (transaction) => this.remove(transaction, tenant, name, id), once);
-    await this.views.reach(tenant, name, position, signal);
+    await this.views.bring(tenant, name, position, signal);
     return position;
   }
 

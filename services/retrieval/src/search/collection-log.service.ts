@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
+import type { EntityManager } from 'typeorm';
 import type { Space } from '../collection/collection.entity.ts';
 import { kindsOf } from '../index/kind-set.ts';
 import type { IndexedItem } from '../index/vector-index.ts';
@@ -69,9 +70,25 @@ export class CollectionLog {
     return row && { tenant, name, spaces: row.spaces, position: Number(row.position) };
   }
 
+  /**
+   * Runs `work` while no other replica does so for this collection: the lock ends with the transaction, which is there for reading.
+   *
+   * @returns undefined when another one is at it.
+   */
+  async alone<Result>(tenant: Tenant, name: string, work: (transaction: EntityManager) => Promise<Result>): Promise<Result | undefined> {
+    return this.database.systemTransaction(
+      async (transaction) => {
+        const [{ mine }] = await transaction.query<{ mine: boolean }[]>('select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as mine', [`index of ${tenant.id}/${name}`]);
+        return mine ? work(transaction) : undefined;
+      },
+      { tenant },
+    );
+  }
+
   /** One statement, so that items, tombstones and vectors are of one moment. */
-  async read(tenant: Tenant, name: string, after: number): Promise<LogPage> {
-    const rows = await this.database.systemTransaction((transaction) => transaction.query<LogRow[]>(pageStatement, [tenant.id, name, after]), { tenant });
+  async read(tenant: Tenant, name: string, after: number, open?: EntityManager): Promise<LogPage> {
+    const ask = (transaction: EntityManager) => transaction.query<LogRow[]>(pageStatement, [tenant.id, name, after]);
+    const rows = await (open ? ask(open) : this.database.systemTransaction(ask, { tenant }));
     return { changes: changesOf(rows), position: Number(rows.at(-1)?.position ?? after), isLast: new Set(rows.map(({ id }) => id)).size < pageSize };
   }
 }

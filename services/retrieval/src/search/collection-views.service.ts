@@ -1,17 +1,23 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Problem } from '@touchstone/contracts';
 import { DatabaseUnavailable } from '@touchstone/persistence';
 import { log } from '@touchstone/runtime/logging';
 import type { Health } from '@touchstone/runtime/lifecycle';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { CollectionIndex } from '../index/collection-index.ts';
+import { MilvusVectorIndex } from '../index/milvus-vector-index.ts';
+import type { Milvus } from '../index/milvus.client.ts';
 import type { Scanner } from '../index/scanner.ts';
+import type { VectorIndex } from '../index/vector-index.ts';
 import type { Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
 import { CollectionLog, type DirectoryEntry } from './collection-log.service.ts';
 import { LatestPositions } from './latest-positions.service.ts';
-import { positionBeyondLog, positionNotReached } from './search.errors.ts';
+import { pairsNeedMemory, positionBeyondLog, positionNotReached } from './search.errors.ts';
 
 export const SCANNER = Symbol('scanner');
+/** Where all replicas share the indexes; without it each has its own in its memory. */
+export const MILVUS = Symbol('milvus');
 
 const followEveryMs = 1_000;
 const patienceMs = 2_000;
@@ -21,19 +27,37 @@ const latestPatienceMs = 1_000;
 
 /** The index of one collection, as far as its log was applied. */
 export class CollectionView {
-  readonly index: CollectionIndex;
-  /** Position of the last applied write. */
-  position = 0;
+  readonly index: VectorIndex;
+  private readonly own: CollectionIndex | MilvusVectorIndex;
+  private applied = 0;
   private reading: Promise<void> | undefined;
 
   constructor(
     readonly tenant: Tenant,
     readonly name: string,
     readonly spaces: readonly Space[],
-    scanner: Scanner,
+    { scanner, milvus }: { readonly scanner: Scanner; readonly milvus?: Milvus },
     private readonly collectionLog: CollectionLog,
   ) {
-    this.index = new CollectionIndex(scanner, new Map(spaces.map((space) => [space.name, space])));
+    const dimensions = new Map(spaces.map((space) => [space.name, space]));
+    this.own = milvus ? MilvusVectorIndex.at(milvus, `${tenant.id}/${name}`, dimensions) : new CollectionIndex(scanner, dimensions);
+    this.index = this.own;
+  }
+
+  /** Position of the last applied write. A shared index may lose it: then it is below all. */
+  get position(): number {
+    return this.own instanceof MilvusVectorIndex ? this.own.position : this.applied;
+  }
+
+  /** All pairs above a threshold. @throws Problem not-implemented where the vectors are not in memory. */
+  pairs(...asked: Parameters<CollectionIndex['pairs']>): ReturnType<CollectionIndex['pairs']> {
+    if (this.own instanceof CollectionIndex) return this.own.pairs(...asked);
+    throw pairsNeedMemory();
+  }
+
+  /** Bytes in this process. */
+  get usage(): CollectionIndex['usage'] {
+    return this.own instanceof CollectionIndex ? this.own.usage : { scannedBytes: 0, rescoringBytes: 0 };
   }
 
   /** Applies what the log has beyond `position`. Reads one page after another; concurrent calls share one reading. */
@@ -43,15 +67,32 @@ export class CollectionView {
   }
 
   private async readOn(): Promise<void> {
-    for (;;) {
-      const { changes, position, isLast } = await this.collectionLog.read(this.tenant, this.name, this.position);
-      for (const change of changes) {
-        if ('item' in change) this.index.upsert(change.item);
-        else this.index.delete(change.deleted);
-      }
-      this.position = position;
-      if (isLast) return;
+    for (let isLast = false; !isLast; ) isLast = this.own instanceof MilvusVectorIndex ? await this.readOnShared(this.own) : await this.readPage(this.own);
+  }
+
+  private async readPage(index: CollectionIndex): Promise<boolean> {
+    const { changes, position, isLast } = await this.collectionLog.read(this.tenant, this.name, this.applied);
+    for (const change of changes) {
+      if ('item' in change) index.upsert(change.item);
+      else index.delete(change.deleted);
     }
+    this.applied = position;
+    return isLast;
+  }
+
+  /** One replica at a time brings the shared index further, from where it stands; the others see how far it is. */
+  private async readOnShared(index: MilvusVectorIndex): Promise<boolean> {
+    const isLast = await this.collectionLog.alone(this.tenant, this.name, async (transaction) => {
+      await index.locate();
+      await index.ensure();
+      const page = await this.collectionLog.read(this.tenant, this.name, index.position, transaction);
+      // The lock ends with its connection: asked before each step, for Milvus itself cannot refuse a writer that has lost it.
+      const mayWrite = async () => void (await transaction.query('select 1'));
+      if (page.position > index.position) await index.apply(page.changes, page.position, mayWrite);
+      return page.isLast;
+    });
+    if (isLast === undefined) await index.locate();
+    return isLast ?? true;
   }
 }
 
@@ -68,7 +109,8 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
   private lastError: Error | undefined;
 
   constructor(
-    @Inject(SCANNER) private readonly scanner: Scanner,
+    @Inject(SCANNER) readonly scanner: Scanner,
+    @Inject(MILVUS) readonly milvus: Milvus | undefined,
     private readonly collectionLog: CollectionLog,
     private readonly latestPositions: LatestPositions,
   ) {}
@@ -135,6 +177,20 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
     }
   }
 
+  /**
+   * After a write: the next search finds it when this returns. While an index that others run does not answer, the write stands
+   * all the same; it gets there later, and searches wait for it.
+   */
+  async bring(tenant: Tenant, name: string, position: number, signal: AbortSignal): Promise<void> {
+    try {
+      await this.reach(tenant, name, position, signal);
+    } catch (error) {
+      const isLate = this.milvus && error instanceof Problem && error.retryAfterSeconds !== undefined; // not there, or being built
+      if (!isLate) throw error;
+      log.warn({ err: error, collection: name, position }, 'written, but not in the index yet');
+    }
+  }
+
   /** Waits until the view has applied the position, two seconds at most. @throws Problem position-not-reached */
   async reach(tenant: Tenant, name: string, position: number, signal: AbortSignal): Promise<CollectionView> {
     const view = await this.view(tenant, name);
@@ -155,7 +211,7 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
     const key = keyOf(tenant, name);
     let opened = this.views.get(key);
     if (!opened) {
-      const view = new CollectionView(tenant, name, spaces, this.scanner, this.collectionLog);
+      const view = new CollectionView(tenant, name, spaces, this, this.collectionLog);
       opened = view.follow().then(() => view);
       this.views.set(key, opened);
       opened.catch(() => {

@@ -20,8 +20,8 @@ export class IndexMetrics implements OnApplicationShutdown {
       items.observe(async (set) => set({}, await sum(({ index }) => index.size))),
       positions.observe(async (set) => set({}, await sum(({ position }) => position))),
       bytes.observe(async (set) => {
-        set({ use: 'scanned' }, await sum(({ index }) => index.usage.scannedBytes));
-        set({ use: 'rescoring' }, await sum(({ index }) => index.usage.rescoringBytes));
+        set({ use: 'scanned' }, await sum(({ usage }) => usage.scannedBytes));
+        set({ use: 'rescoring' }, await sum(({ usage }) => usage.rescoringBytes));
       }),
     ];
   }

@@ -1,0 +1,86 @@
+import { Problem, Reason } from '@touchstone/contracts';
+import { type Milvus, startMilvus, testDatabase, type TestDatabase } from '@touchstone/testing';
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from 'vitest';
+import { startReplica, type Replica } from '../fixture/replica.ts';
+
+let database: TestDatabase;
+let milvus: Milvus;
+let first: Replica;
+let second: Replica;
+
+beforeAll(async () => {
+  [database, milvus] = await Promise.all([testDatabase({ service: 'retrieval' }), startMilvus({ timeTickMs: 20 })]);
+  first = await startReplica(database, undefined, milvus.address);
+  second = await startReplica(database, first.tenant, milvus.address);
+});
+afterAll(async () => {
+  await first?.stop();
+  await second?.stop();
+  await milvus?.stop();
+  await database?.drop();
+});
+
+const batch = (number: number, size: number) => Array.from({ length: size }, (_, index) => ({ id: `b${number}-${index}`, title: `note ${number} ${index}`, attributes: { batch: number } }));
+
+/** As a client does that is told to come again: an index is made, or filled, in some seconds. */
+const comesTo = (expected: () => Promise<void>) => vi.waitFor(expected, { timeout: 90_000, interval: 100 });
+
+async function idsIn(replica: Replica, collection: string): Promise<string[]> {
+  const { hits } = await replica.searches.search({ collection, query: { text: 'note' }, limit: 100 }, replica.options);
+  return hits.map(({ id }) => id).sort();
+}
+
+it('what one replica wrote or deleted the other sees in its next search', async () => {
+  const collection = 'shared';
+  await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
+  await comesTo(async () => expect(await idsIn(first, collection)).toEqual([]));
+  for (let round = 0; round < 5; round++) {
+    const [writer, reader] = round % 2 ? [first, second] : [second, first];
+    await writer.items.upsertItems({ collection, items: batch(round, 3) }, writer.options);
+    expect(await idsIn(reader, collection)).toHaveLength(round + 3);
+    await reader.items.deleteItem({ collection, id: `b${round}-1` }, reader.options);
+    await writer.items.deleteItem({ collection, id: `b${round}-2` }, writer.options);
+    expect(await idsIn(writer, collection)).toHaveLength(round + 1);
+  }
+});
+
+it('has each item once, while writers race on both replicas', async () => {
+  const collection = 'raced';
+  await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
+  await Promise.all([first, second].flatMap((replica, side) => [0, 1, 2].map((number) => replica.items.upsertItems({ collection, items: [...batch(2 * number + side, 10), { id: 'everybody', title: `of ${side} ${number}` }] }, replica.options))));
+  const expected = [0, 1, 2, 3, 4, 5].flatMap((number) => batch(number, 10).map(({ id }) => id));
+  for (const replica of [first, second]) await comesTo(async () => expect(await idsIn(replica, collection)).toEqual([...expected, 'everybody'].sort()));
+});
+
+it('while Milvus is away writes stand and searches are to come again; an empty Milvus is filled from the log', async () => {
+  const collection = 'emptied';
+  await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
+  await first.items.upsertItems({ collection, items: batch(1, 20) }, first.options);
+  await first.items.deleteItem({ collection, id: 'b1-0' }, first.options);
+  await comesTo(async () => expect(await idsIn(second, collection)).toHaveLength(19));
+
+  await milvus.kill();
+  const restarted = onTestFinishedRestart();
+  expect(await first.items.upsertItems({ collection, items: batch(2, 5) }, first.options)).toMatchObject({ upserted: 5 });
+  for (const replica of [first, second]) {
+    const error = await idsIn(replica, collection).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(Problem);
+    expect([Reason.UNAVAILABLE, Reason.POSITION_NOT_REACHED]).toContain((error as Problem).reason);
+    expect((error as Problem).retryAfterSeconds).toBeGreaterThan(0);
+  }
+
+  await restarted();
+  for (const replica of [first, second]) {
+    await comesTo(async () => expect(await idsIn(replica, collection)).toHaveLength(24));
+    expect(await idsIn(replica, collection)).not.toContain('b1-0');
+    await comesTo(async () => expect(await idsIn(replica, 'shared')).toHaveLength(5));
+  }
+});
+
+/** Restarts with an empty disk; at the latest when the test has ended, for the others. */
+function onTestFinishedRestart(): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  const restart = () => (done ??= milvus.restart('empty'));
+  onTestFinished(restart);
+  return restart;
+}
