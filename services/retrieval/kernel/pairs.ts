@@ -28,20 +28,24 @@ class Job {
   /** Room for a left row's prefix: 4 bytes a byte. */
   splats: usize;
   threshold: f64;
+  /** Bytes of a row's head. */
+  head: u32;
 }
 
-/** A stored row; its values follow at once. */
+/** Headers of a row, as in scan.ts. */
 @unmanaged
-class Row {
+class Coarse {
   scale: f32;
-  residual: f32;
   norm: f32;
+  tail: f32;
   sum: i32;
 }
 
-// @ts-ignore: decorator
-@inline
-const HEADER: usize = offsetof<Row>();
+@unmanaged
+class Fine {
+  residual: f32;
+  sum: i32;
+}
 
 /** Figures of four rows, four float32 each, before their prefixes: scale, 127.5·scale·Σprefix, length of the tail, residual. */
 // @ts-ignore: decorator
@@ -59,12 +63,44 @@ function strideOf(job: Job): usize {
   return FIGURES + 4 * <usize>job.prefix;
 }
 
+/** The parts of a row lie apart in its block, whose layout ../src/index/space-rows.ts describes. */
 // @ts-ignore: decorator
 @inline
-function rowOf(job: Job, position: u32): usize {
+function partOf(job: Job, position: u32, before: u32, bytes: u32): usize {
   const row = load<u32>(job.list + (<usize>position << 2));
   const block = row / job.rowsPerBlock;
-  return <usize>load<u32>(job.blocks + (<usize>block << 2)) + <usize>(row - block * job.rowsPerBlock) * (HEADER + <usize>job.width);
+  return <usize>load<u32>(job.blocks + (<usize>block << 2)) + <usize>(job.rowsPerBlock * before) + <usize>((row - block * job.rowsPerBlock) * bytes);
+}
+
+// @ts-ignore: decorator
+@inline
+function headOf(job: Job, position: u32): usize {
+  return partOf(job, position, 0, job.head);
+}
+
+// @ts-ignore: decorator
+@inline
+function tailOf(job: Job, position: u32): usize {
+  return partOf(job, position, job.head + offsetof<Coarse>(), job.width - job.head);
+}
+
+// @ts-ignore: decorator
+@inline
+function coarseOf(job: Job, position: u32): Coarse {
+  return changetype<Coarse>(partOf(job, position, job.head, offsetof<Coarse>()));
+}
+
+// @ts-ignore: decorator
+@inline
+function residualOf(job: Job, position: u32): f64 {
+  if (coarseOf(job, position).norm == -Infinity) return -Infinity; // a dead row
+  return f64(changetype<Fine>(partOf(job, position, job.width + offsetof<Coarse>(), offsetof<Fine>())).residual);
+}
+
+// @ts-ignore: decorator
+@inline
+function normOf(coarse: Coarse): f64 {
+  return Math.sqrt(f64(coarse.norm) * f64(coarse.norm) + f64(coarse.tail) * f64(coarse.tail));
 }
 
 /** A float32 that is at least the value. */
@@ -82,52 +118,56 @@ export function prepare(address: usize): void {
     const group = job.groups + <usize>(position >> 2) * stride;
     const lane = (<usize>position & 3) << 2;
     const prefix = group + FIGURES + lane;
-    let scale: f32 = 0, offset: f32 = 0, tail: f32 = 0, residual: f32 = -Infinity;
+    let scale: f32 = 0, offset: f32 = 0, rest: f32 = 0, residual: f32 = -Infinity;
     if (position < job.count) {
-      const stored = rowOf(job, position);
-      const row = changetype<Row>(stored);
+      const head = headOf(job, position);
+      const tail = tailOf(job, position) - <usize>job.head;
       let sum: i32 = 0;
       for (let at: usize = 0; at < <usize>job.prefix; at += 4) {
-        store<u32>(prefix + (at << 2), load<u32>(stored + at, HEADER));
-        sum += <i32>load<i8>(stored + at, HEADER) + <i32>load<i8>(stored + at, HEADER + 1);
-        sum += <i32>load<i8>(stored + at, HEADER + 2) + <i32>load<i8>(stored + at, HEADER + 3);
+        const values = (at < <usize>job.head ? head : tail) + at;
+        store<u32>(prefix + (at << 2), load<u32>(values));
+        sum += <i32>load<i8>(values) + <i32>load<i8>(values, 1) + <i32>load<i8>(values, 2) + <i32>load<i8>(values, 3);
       }
       let squares: i32 = 0;
       for (let at: usize = job.prefix; at < <usize>job.width; at++) {
-        const value = <i32>load<i8>(stored + at, HEADER);
+        const value = <i32>load<i8>((at < <usize>job.head ? head : tail) + at);
         squares += value * value;
       }
-      scale = row.scale;
+      scale = coarseOf(job, position).scale;
       offset = f32(127.5 * f64(scale) * f64(sum));
-      tail = roundUp(f64(scale) * Math.sqrt(f64(squares)));
-      residual = row.residual;
+      rest = roundUp(f64(scale) * Math.sqrt(f64(squares)));
+      residual = f32(residualOf(job, position));
     } else {
       for (let at: usize = 0; at < <usize>job.prefix; at += 4) store<u32>(prefix + (at << 2), 0);
     }
     store<f32>(group + lane, scale);
     store<f32>(group + lane, offset, 16);
-    store<f32>(group + lane, tail, 32);
+    store<f32>(group + lane, rest, 32);
     store<f32>(group + lane, residual, 48);
   }
 }
 
-/** ⟨x′, y′⟩ in integers, from all values. */
-function product(a: usize, b: usize, width: usize): i32 {
-  let sum = i32x4.splat(0);
+/** The sums of ⟨x′, y′⟩ in integers, added to what is there. */
+// @ts-ignore: decorator
+@inline
+function product(a: usize, b: usize, width: usize, start: v128): v128 {
+  let sum = start;
   for (let at: usize = 0; at < width; at += 16) {
-    const x = v128.load(a + at, HEADER), y = v128.load(b + at, HEADER);
+    const x = v128.load(a + at), y = v128.load(b + at);
     sum = i32x4.add(sum, i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(x), i16x8.extend_low_i8x16_s(y)));
     sum = i32x4.add(sum, i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(x), i16x8.extend_high_i8x16_s(y)));
   }
-  return i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3);
+  return sum;
 }
 
 /** Keeps the pair when the bound of all its values is not below the threshold. */
 function confirm(job: Job, left: u32, right: u32): void {
-  const a = rowOf(job, left), b = rowOf(job, right);
-  const x = changetype<Row>(a), y = changetype<Row>(b);
-  const exact = f64(x.scale) * f64(y.scale) * f64(product(a, b, job.width));
-  const bound = exact + f64(x.norm) * f64(y.residual) + f64(x.residual) * (f64(y.norm) + f64(y.residual));
+  const x = coarseOf(job, left), y = coarseOf(job, right);
+  let sum = product(headOf(job, left), headOf(job, right), job.head, i32x4.splat(0));
+  sum = product(tailOf(job, left), tailOf(job, right), job.width - job.head, sum);
+  const exact = i32x4.extract_lane(sum, 0) + i32x4.extract_lane(sum, 1) + i32x4.extract_lane(sum, 2) + i32x4.extract_lane(sum, 3);
+  const residual = residualOf(job, right);
+  const bound = f64(x.scale) * f64(y.scale) * f64(exact) + normOf(x) * residual + residualOf(job, left) * (normOf(y) + residual);
   if (bound < job.threshold - 1e-9 || !(bound == bound)) return;
   const pair = job.pairs + (<usize>(job.count++) << 3);
   store<u32>(pair, left);
@@ -154,27 +194,28 @@ function confirmAll(job: Job, left: u32, right: u32, lanes: i32): void {
 
 /** All rows of a tile against one left row. */
 function against(job: Job, left: u32, from: u32, to: u32): void {
-  const stored = changetype<Row>(rowOf(job, left));
-  if (stored.residual == -Infinity) return;
+  const residual = residualOf(job, left);
+  if (residual == -Infinity) return;
+  const ownScale = coarseOf(job, left).scale;
   const stride = strideOf(job);
   const prefix: usize = job.prefix;
   const splats = job.splats;
-  const own = job.groups + <usize>(left >> 2) * stride;
+  const leftGroup = job.groups + <usize>(left >> 2) * stride;
   const lane = (<usize>left & 3) << 2;
 
   // Seven bits a value: (k + 128) >> 1, which is (k + 127.5 ± 0.5) / 2.
-  const source = own + FIGURES + lane;
+  const source = leftGroup + FIGURES + lane;
   for (let at: usize = 0; at < prefix; at += 4) {
     const word = v128.xor(i32x4.splat(load<i32>(source + (at << 2))), i8x16.splat(-128));
     v128.store(splats + (at << 2), i8x16.shr_u(word, 1));
   }
-  const halved = 0.5 * Math.sqrt(f64(prefix)) * f64(stored.scale);
-  const scale = f32x4.splat(f32(2 * f64(stored.scale)));
-  const negated = f32x4.splat(-stored.scale);
-  const tail = f32x4.splat(load<f32>(own + lane, 32));
-  const slope = f32x4.splat(roundUp(1 + f64(stored.residual) + halved));
+  const halved = 0.5 * Math.sqrt(f64(prefix)) * f64(ownScale);
+  const scale = f32x4.splat(f32(2 * f64(ownScale)));
+  const negated = f32x4.splat(-ownScale);
+  const tail = f32x4.splat(load<f32>(leftGroup + lane, 32));
+  const slope = f32x4.splat(roundUp(1 + residual + halved));
   // 2^-14 is more than float32 loses here, and than lengths differ from 1.
-  const least = f32x4.splat(f32(job.threshold - f64(stored.residual) - halved - 1.0 / 16384.0));
+  const least = f32x4.splat(f32(job.threshold - residual - halved - 1.0 / 16384.0));
 
   let right = max(from, left & ~3);
   let group = job.groups + <usize>(right >> 2) * stride;

@@ -1,15 +1,23 @@
 // AssemblyScript, compiled to scan.wasm by `npm run wasm`. What the figures mean: ../src/index/quantisation.ts.
 
-/** One slice of one search. ScanJobs in ../src/index/scan-job.ts writes it. */
+/** One slice of one search. ScanJobs in ../src/index/scan-job.ts writes it; what is stored where: ../src/index/space-rows.ts. */
 @unmanaged
 class Job {
   /** Two planes of `width` bytes, each byte 0..127: the query's high and low 7 bits, offset by 8192. */
   query: usize;
-  /** Bytes of a row's values: the dimension, padded to a multiple of 16. */
+  /** How many of a row's values are compared, and how many of them lie in its head: multiples of 16. */
   width: u32;
-  /** Addresses of the blocks that hold the rows, in order. */
+  head: u32;
+  /** Bytes of a row's head and of its tail as stored. */
+  headStride: u32;
+  tailStride: u32;
+  /** Addresses of the blocks of rows, in order; the heads of a block lie at its start, the tails at `tails`. */
   blocks: usize;
   rowsPerBlock: u32;
+  tails: u32;
+  /** Addresses of the coarse and of the fine headers of each block. */
+  coarse: usize;
+  fine: usize;
   /** Ascending row numbers to scan, or 0 for all. */
   list: usize;
   /** The slice: positions in the list, or row numbers. */
@@ -20,20 +28,51 @@ class Job {
   capacity: u32;
   /** Result: how many are kept. */
   count: u32;
+  /** Room for the highest lower bounds, and how many of them: as many rows certainly score more than the least of these. */
+  lowers: usize;
+  wanted: u32;
+  /** Room for 16 × `capacity` bytes and for the bounds of `chunk` + 4 heads, or 0 to read whole rows at once. A multiple of 4. */
+  scratch: usize;
+  chunk: u32;
+  /** Result: how many rows their heads did not rule out. */
+  passed: u32;
+  unused: u32;
   scale: f64;
   norm: f64;
   /** Of the query as both planes have it, and as the high plane alone has it. */
   error: f64;
   coarseError: f64;
+  /** Rows whose bound is not above it are not wanted. Result: no row that was left out has a bound above it. */
+  threshold: f64;
+  /** The factors of the bounds in float32: of the head's, then of the whole row's. */
+  headScale: f32;
+  headSlack: f32;
+  headError: f32;
+  tailNorm: f32;
+  wholeSlack: f32;
+  wholeNorm: f32;
+  wholeError: f32;
+  unusedToo: f32;
 }
 
-/** A stored row; its values follow at once. */
+/** What the head's bound reads of a row. */
 @unmanaged
-class Row {
+class Coarse {
   scale: f32;
-  /** Length of what quantising lost; -Infinity when the row is dead. */
-  residual: f32;
+  /** Length of the quantised head; -Infinity when the row is dead. */
   norm: f32;
+  /** Length of the tail. */
+  tail: f32;
+  /** Sum of the head's values. */
+  sum: i32;
+}
+
+/** What the bound of all values reads besides. */
+@unmanaged
+class Fine {
+  /** Length of what quantising lost. */
+  residual: f32;
+  /** Sum of all values. */
   sum: i32;
 }
 
@@ -44,64 +83,78 @@ class Kept {
   unused: u32;
 }
 
-// @ts-ignore: decorator
-@inline
-const HEADER: usize = offsetof<Row>();
-
+/** A row is among the best when its bound is above it. */
 let threshold: f64 = -Infinity;
+/** A float32 that is not above the threshold, in all lanes. */
+let least: v128 = f32x4.splat(-Infinity);
+/** How many lower bounds there are. */
+let lowerCount: u32 = 0;
 
 // @ts-ignore: decorator
 @inline
-function kept(job: Job, index: u32): Kept {
-  return changetype<Kept>(job.kept + index * offsetof<Kept>());
+function raise(value: f64): void {
+  threshold = value;
+  least = f32x4.splat(f32(value - Math.abs(value) / 8388608.0 - 1e-38));
 }
 
 // @ts-ignore: decorator
 @inline
-function put(job: Job, index: u32, row: u32, bound: f64): void {
-  kept(job, index).bound = bound;
-  kept(job, index).row = row;
+function entry(heap: usize, index: u32): Kept {
+  return changetype<Kept>(heap + index * offsetof<Kept>());
 }
 
-/** Puts the row where it belongs on the way from the top of the heap of the first `count` down. */
-function sink(job: Job, count: u32, row: u32, bound: f64): void {
+// @ts-ignore: decorator
+@inline
+function put(heap: usize, index: u32, row: u32, bound: f64): void {
+  entry(heap, index).bound = bound;
+  entry(heap, index).row = row;
+}
+
+/** Puts the row where it belongs on the way from the top of a heap of `count` down; the smallest is on top. */
+function sink(heap: usize, count: u32, row: u32, bound: f64): void {
   let hole: u32 = 0;
   while (true) {
     let child: u32 = 2 * hole + 1;
     if (child >= count) break;
-    if (child + 1 < count && kept(job, child + 1).bound < kept(job, child).bound) child++;
-    if (kept(job, child).bound >= bound) break;
-    put(job, hole, kept(job, child).row, kept(job, child).bound);
+    if (child + 1 < count && entry(heap, child + 1).bound < entry(heap, child).bound) child++;
+    if (entry(heap, child).bound >= bound) break;
+    put(heap, hole, entry(heap, child).row, entry(heap, child).bound);
     hole = child;
   }
-  put(job, hole, row, bound);
+  put(heap, hole, row, bound);
 }
 
-/** Keeps a row that is among the best: a heap with the smallest on top, which is the threshold once it is full. */
-function keep(job: Job, row: u32, bound: f64): void {
-  if (job.count < job.capacity) {
-    let hole = job.count++;
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if (kept(job, parent).bound <= bound) break;
-      put(job, hole, kept(job, parent).row, kept(job, parent).bound);
-      hole = parent;
-    }
-    put(job, hole, row, bound);
-  } else {
-    sink(job, job.count, row, bound);
+/** Puts the row where it belongs on the way from a new place at the end of a heap of `count` up. */
+function rise(heap: usize, count: u32, row: u32, bound: f64): void {
+  let hole = count;
+  while (hole > 0) {
+    const parent = (hole - 1) >> 1;
+    if (entry(heap, parent).bound <= bound) break;
+    put(heap, hole, entry(heap, parent).row, entry(heap, parent).bound);
+    hole = parent;
   }
-  if (job.count == job.capacity) threshold = kept(job, 0).bound;
+  put(heap, hole, row, bound);
+}
+
+/** Keeps a row whose bound is above the threshold, which is then the largest of the least kept, the least lower bound, and before. */
+function keep(job: Job, row: u32, bound: f64, lower: f64): void {
+  if (job.count < job.capacity) rise(job.kept, job.count++, row, bound);
+  else sink(job.kept, job.count, row, bound);
+  if (job.count == job.capacity) raise(Math.max(threshold, entry(job.kept, 0).bound));
+
+  if (lowerCount < job.wanted) rise(job.lowers, lowerCount++, row, lower);
+  else if (lower > entry(job.lowers, 0).bound) sink(job.lowers, lowerCount, row, lower);
+  if (lowerCount == job.wanted) raise(Math.max(threshold, entry(job.lowers, 0).bound));
 }
 
 /** Turns the heap into a list, best first: the smallest goes to the end, again and again. */
-function sort(job: Job): void {
-  for (let last = job.count; last > 1; ) {
+function sort(heap: usize, count: u32): void {
+  for (let last = count; last > 1; ) {
     last--;
-    const row = kept(job, last).row;
-    const bound = kept(job, last).bound;
-    put(job, last, kept(job, 0).row, kept(job, 0).bound);
-    sink(job, last, row, bound);
+    const row = entry(heap, last).row;
+    const bound = entry(heap, last).bound;
+    put(heap, last, entry(heap, 0).row, entry(heap, 0).bound);
+    sink(heap, last, row, bound);
   }
 }
 
@@ -120,148 +173,369 @@ function dot(values: v128, query: v128, sum: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function bound(job: Job, stored: Row, product: f64, error: f64): f64 {
-  return f64(stored.scale) * job.scale * product + job.norm * f64(stored.residual) + error * f64(stored.norm);
+function coarseOf(job: Job, row: u32): usize {
+  const block = row / job.rowsPerBlock;
+  return <usize>load<u32>(job.coarse + (<usize>block << 2)) + (<usize>(row - block * job.rowsPerBlock) << 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function headOf(job: Job, row: u32): usize {
+  const block = row / job.rowsPerBlock;
+  return <usize>load<u32>(job.blocks + (<usize>block << 2)) + <usize>(row - block * job.rowsPerBlock) * <usize>job.headStride;
+}
+
+// @ts-ignore: decorator
+@inline
+function fineOf(job: Job, row: u32): usize {
+  const block = row / job.rowsPerBlock;
+  return <usize>load<u32>(job.fine + (<usize>block << 2)) + (<usize>(row - block * job.rowsPerBlock) << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+function tailOf(job: Job, row: u32): usize {
+  const block = row / job.rowsPerBlock;
+  return <usize>load<u32>(job.blocks + (<usize>block << 2)) + job.tails + <usize>(row - block * job.rowsPerBlock) * <usize>job.tailStride;
+}
+
+// @ts-ignore: decorator
+@inline
+function product(values: usize, query: usize, width: usize, start: v128): v128 {
+  let sum = start;
+  for (let at: usize = 0; at < width; at += 16) sum = dot(v128.load(values + at), v128.load(query + at), sum);
+  return sum;
+}
+
+/** Length of the quantised row, or a little more. */
+// @ts-ignore: decorator
+@inline
+function normOf(coarse: Coarse): f64 {
+  return Math.sqrt(f64(coarse.norm) * f64(coarse.norm) + f64(coarse.tail) * f64(coarse.tail));
 }
 
 /** Bounds the row by both planes, and keeps it if that is among the best. */
-function refine(job: Job, row: u32, address: usize, high: i32): void {
+function refine(job: Job, row: u32, high: i32): void {
   const low = job.query + <usize>job.width;
-  let sum = i32x4.splat(0);
-  for (let at: usize = 0; at < <usize>job.width; at += 16) {
-    sum = dot(v128.load(address + at, HEADER), v128.load(low + at), sum);
-  }
-  const stored = changetype<Row>(address);
-  const product = 128.0 * f64(high) + f64(sumLanes(sum)) - 8192.0 * f64(stored.sum);
-  const refined = bound(job, stored, product, job.error);
-  if (refined > threshold) keep(job, row, refined);
+  let sum = product(headOf(job, row), low, job.head, i32x4.splat(0));
+  sum = product(tailOf(job, row), low + <usize>job.head, job.width - job.head, sum);
+  const coarse = changetype<Coarse>(coarseOf(job, row));
+  const fine = changetype<Fine>(fineOf(job, row));
+  const both = 128.0 * f64(high) + f64(sumLanes(sum)) - 8192.0 * f64(fine.sum);
+  const approximate = f64(coarse.scale) * job.scale * both;
+  const slack = job.norm * f64(fine.residual) + job.error * normOf(coarse);
+  if (approximate + slack > threshold) keep(job, row, approximate + slack, approximate - slack);
 }
 
-/** Most rows are ruled out by the high plane alone, with 63.5 for each low byte. */
+/** Most rows are ruled out by the high plane, with 63.5 for each low byte. */
 // @ts-ignore: decorator
 @inline
-function offer(job: Job, row: u32, address: usize, high: v128): void {
-  const stored = changetype<Row>(address);
+function offer(job: Job, row: u32, high: v128): void {
+  const coarse = changetype<Coarse>(coarseOf(job, row));
+  if (coarse.norm == -Infinity) return;
+  const fine = changetype<Fine>(fineOf(job, row));
   const sum = sumLanes(high);
-  const product = 128.0 * f64(sum) - 8128.5 * f64(stored.sum);
-  if (bound(job, stored, product, job.coarseError) > threshold) refine(job, row, address, sum);
+  const approximate = f64(coarse.scale) * job.scale * (128.0 * f64(sum) - 8128.5 * f64(fine.sum));
+  if (approximate + job.norm * f64(fine.residual) + job.coarseError * normOf(coarse) > threshold) refine(job, row, sum);
 }
 
-// @ts-ignore: decorator
-@inline
-function one(job: Job, row: u32, address: usize): void {
-  const query = job.query;
-  const width: usize = job.width;
-  let sum = i32x4.splat(0);
-  for (let at: usize = 0; at < width; at += 16) sum = dot(v128.load(address + at, HEADER), v128.load(query + at), sum);
-  offer(job, row, address, sum);
+function one(job: Job, row: u32): void {
+  const sum = product(headOf(job, row), job.query, job.head, i32x4.splat(0));
+  offer(job, row, product(tailOf(job, row), job.query + <usize>job.head, job.width - job.head, sum));
 }
 
-/** Coarse bounds of two rows from their headers and, in the low lanes, their sums: `offer` in two lanes. */
+/** Four sums of four lanes each. */
 // @ts-ignore: decorator
 @inline
-function coarseBounds(job: Job, a: v128, b: v128, sums: v128): v128 {
-  const scaleResidual = v128.shuffle<i32>(a, b, 0, 4, 1, 5);
-  const normSum = v128.shuffle<i32>(a, b, 2, 6, 3, 7);
-  const scale = f64x2.promote_low_f32x4(scaleResidual);
-  const residual = f64x2.promote_low_f32x4(v128.shuffle<i32>(scaleResidual, scaleResidual, 2, 3, 2, 3));
-  const norm = f64x2.promote_low_f32x4(normSum);
-  const sum = f64x2.convert_low_i32x4_s(v128.shuffle<i32>(normSum, normSum, 2, 3, 2, 3));
-  const product = f64x2.sub(f64x2.mul(f64x2.splat(128.0), f64x2.convert_low_i32x4_s(sums)), f64x2.mul(f64x2.splat(8128.5), sum));
-  return f64x2.add(
-    f64x2.mul(f64x2.mul(scale, f64x2.splat(job.scale)), product),
-    f64x2.add(f64x2.mul(f64x2.splat(job.norm), residual), f64x2.mul(f64x2.splat(job.coarseError), norm)),
-  );
+function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
+  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 1, 4, 5), v128.shuffle<i32>(c, d, 2, 3, 6, 7));
+  return i32x4.add(v128.shuffle<i32>(ab, cd, 0, 2, 4, 6), v128.shuffle<i32>(ab, cd, 1, 3, 5, 7));
 }
 
-/** Four rows at a time: independent sums hide the latency of the dot product, and mostly one test rules out all four. */
+/** 128 times the sum of the high plane, less what the offset and 63.5 for each low byte add. */
 // @ts-ignore: decorator
 @inline
-function four(job: Job, rowA: u32, a: usize, rowB: u32, b: usize, rowC: u32, c: usize, rowD: u32, d: usize): void {
-  const query = job.query;
-  const width: usize = job.width;
+function centred(high: v128, sums: v128): v128 {
+  return f32x4.sub(f32x4.mul(f32x4.splat(128.0), f32x4.convert_i32x4_s(high)), f32x4.mul(f32x4.splat(8128.5), f32x4.convert_i32x4_s(sums)));
+}
+
+/** Bounds of four rows from their heads, in float32. */
+// @ts-ignore: decorator
+@inline
+function headBounds(job: Job, a: v128, b: v128, c: v128, d: v128, high: v128): v128 {
+  const scaleNormAB = v128.shuffle<i32>(a, b, 0, 4, 1, 5), scaleNormCD = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+  const tailSumAB = v128.shuffle<i32>(a, b, 2, 6, 3, 7), tailSumCD = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
+  const scale = v128.shuffle<i32>(scaleNormAB, scaleNormCD, 0, 1, 4, 5);
+  const norm = v128.shuffle<i32>(scaleNormAB, scaleNormCD, 2, 3, 6, 7);
+  const tail = v128.shuffle<i32>(tailSumAB, tailSumCD, 0, 1, 4, 5);
+  const product = centred(high, v128.shuffle<i32>(tailSumAB, tailSumCD, 2, 3, 6, 7));
+  const head = f32x4.mul(scale, f32x4.add(f32x4.mul(f32x4.splat(job.headScale), product), f32x4.splat(job.headSlack)));
+  return f32x4.add(f32x4.add(head, f32x4.mul(f32x4.splat(job.headError), norm)), f32x4.mul(f32x4.splat(job.tailNorm), tail));
+}
+
+/** Bounds of four rows from all values of the high plane, in float32. */
+// @ts-ignore: decorator
+@inline
+function wholeBounds(job: Job, a: v128, b: v128, c: v128, d: v128, fineAB: v128, fineCD: v128, high: v128): v128 {
+  const scaleNormAB = v128.shuffle<i32>(a, b, 0, 4, 1, 5), scaleNormCD = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
+  const scale = v128.shuffle<i32>(scaleNormAB, scaleNormCD, 0, 1, 4, 5);
+  const head = v128.shuffle<i32>(scaleNormAB, scaleNormCD, 2, 3, 6, 7);
+  const tail = v128.shuffle<i32>(v128.shuffle<i32>(a, b, 2, 6, 2, 6), v128.shuffle<i32>(c, d, 2, 6, 2, 6), 0, 1, 4, 5);
+  const norm = f32x4.sqrt(f32x4.add(f32x4.mul(head, head), f32x4.mul(tail, tail)));
+  const residual = v128.shuffle<i32>(fineAB, fineCD, 0, 2, 4, 6);
+  const product = centred(high, v128.shuffle<i32>(fineAB, fineCD, 1, 3, 5, 7));
+  const row = f32x4.mul(scale, f32x4.add(f32x4.mul(f32x4.splat(job.headScale), product), f32x4.splat(job.wholeSlack)));
+  return f32x4.add(f32x4.add(row, f32x4.mul(f32x4.splat(job.wholeNorm), residual)), f32x4.mul(f32x4.splat(job.wholeError), norm));
+}
+
+/** All values of four rows, each with the addresses of its head, coarse header, tail and fine header: mostly one test rules out all four. */
+// @ts-ignore: decorator
+@inline
+function four(
+  job: Job,
+  rowA: u32, headA: usize, coarseA: usize, tailA: usize, fineA: usize,
+  rowB: u32, headB: usize, coarseB: usize, tailB: usize, fineB: usize,
+  rowC: u32, headC: usize, coarseC: usize, tailC: usize, fineC: usize,
+  rowD: u32, headD: usize, coarseD: usize, tailD: usize, fineD: usize,
+): void {
+  // Independent sums hide the latency of a product.
   let sumA = i32x4.splat(0), sumB = sumA, sumC = sumA, sumD = sumA;
-  let at: usize = 0;
-  // Unrolled: counting and adding addresses took as long as the products.
-  for (; at + 64 <= width; at += 64) {
-    const q = query + at, atA = a + at, atB = b + at, atC = c + at, atD = d + at;
-    let high = v128.load(q);
-    sumA = dot(v128.load(atA, HEADER), high, sumA);
-    sumB = dot(v128.load(atB, HEADER), high, sumB);
-    sumC = dot(v128.load(atC, HEADER), high, sumC);
-    sumD = dot(v128.load(atD, HEADER), high, sumD);
-    high = v128.load(q, 16);
-    sumA = dot(v128.load(atA, HEADER + 16), high, sumA);
-    sumB = dot(v128.load(atB, HEADER + 16), high, sumB);
-    sumC = dot(v128.load(atC, HEADER + 16), high, sumC);
-    sumD = dot(v128.load(atD, HEADER + 16), high, sumD);
-    high = v128.load(q, 32);
-    sumA = dot(v128.load(atA, HEADER + 32), high, sumA);
-    sumB = dot(v128.load(atB, HEADER + 32), high, sumB);
-    sumC = dot(v128.load(atC, HEADER + 32), high, sumC);
-    sumD = dot(v128.load(atD, HEADER + 32), high, sumD);
-    high = v128.load(q, 48);
-    sumA = dot(v128.load(atA, HEADER + 48), high, sumA);
-    sumB = dot(v128.load(atB, HEADER + 48), high, sumB);
-    sumC = dot(v128.load(atC, HEADER + 48), high, sumC);
-    sumD = dot(v128.load(atD, HEADER + 48), high, sumD);
+  let a = headA, b = headB, c = headC, d = headD;
+  let query = job.query;
+  let end = query + <usize>job.head;
+  while (true) {
+    // Unrolled: counting and adding addresses took as long as the products.
+    for (; query + 64 <= end; query += 64, a += 64, b += 64, c += 64, d += 64) {
+      let high = v128.load(query);
+      sumA = dot(v128.load(a), high, sumA);
+      sumB = dot(v128.load(b), high, sumB);
+      sumC = dot(v128.load(c), high, sumC);
+      sumD = dot(v128.load(d), high, sumD);
+      high = v128.load(query, 16);
+      sumA = dot(v128.load(a, 16), high, sumA);
+      sumB = dot(v128.load(b, 16), high, sumB);
+      sumC = dot(v128.load(c, 16), high, sumC);
+      sumD = dot(v128.load(d, 16), high, sumD);
+      high = v128.load(query, 32);
+      sumA = dot(v128.load(a, 32), high, sumA);
+      sumB = dot(v128.load(b, 32), high, sumB);
+      sumC = dot(v128.load(c, 32), high, sumC);
+      sumD = dot(v128.load(d, 32), high, sumD);
+      high = v128.load(query, 48);
+      sumA = dot(v128.load(a, 48), high, sumA);
+      sumB = dot(v128.load(b, 48), high, sumB);
+      sumC = dot(v128.load(c, 48), high, sumC);
+      sumD = dot(v128.load(d, 48), high, sumD);
+    }
+    for (; query < end; query += 16, a += 16, b += 16, c += 16, d += 16) {
+      const high = v128.load(query);
+      sumA = dot(v128.load(a), high, sumA);
+      sumB = dot(v128.load(b), high, sumB);
+      sumC = dot(v128.load(c), high, sumC);
+      sumD = dot(v128.load(d), high, sumD);
+    }
+    if (end == job.query + <usize>job.width) break;
+    a = tailA;
+    b = tailB;
+    c = tailC;
+    d = tailD;
+    end = job.query + <usize>job.width;
   }
-  for (; at < width; at += 16) {
-    const high = v128.load(query + at);
-    sumA = dot(v128.load(a + at, HEADER), high, sumA);
-    sumB = dot(v128.load(b + at, HEADER), high, sumB);
-    sumC = dot(v128.load(c + at, HEADER), high, sumC);
-    sumD = dot(v128.load(d + at, HEADER), high, sumD);
-  }
-  const sumsAB = i32x4.add(v128.shuffle<i32>(sumA, sumB, 0, 1, 4, 5), v128.shuffle<i32>(sumA, sumB, 2, 3, 6, 7));
-  const sumsCD = i32x4.add(v128.shuffle<i32>(sumC, sumD, 0, 1, 4, 5), v128.shuffle<i32>(sumC, sumD, 2, 3, 6, 7));
-  const sums = i32x4.add(v128.shuffle<i32>(sumsAB, sumsCD, 0, 2, 4, 6), v128.shuffle<i32>(sumsAB, sumsCD, 1, 3, 5, 7));
-  const boundsAB = coarseBounds(job, v128.load(a), v128.load(b), sums);
-  const boundsCD = coarseBounds(job, v128.load(c), v128.load(d), v128.shuffle<i32>(sums, sums, 2, 3, 2, 3));
-  const best = f64x2.splat(threshold);
-  if (!v128.any_true(v128.or(f64x2.gt(boundsAB, best), f64x2.gt(boundsCD, best)))) return;
-  offer(job, rowA, a, sumA);
-  offer(job, rowB, b, sumB);
-  offer(job, rowC, c, sumC);
-  offer(job, rowD, d, sumD);
+  const fineAB = v128.load64_lane(fineB, v128.load64_zero(fineA), 1);
+  const fineCD = v128.load64_lane(fineD, v128.load64_zero(fineC), 1);
+  const bounds = wholeBounds(job, v128.load(coarseA), v128.load(coarseB), v128.load(coarseC), v128.load(coarseD), fineAB, fineCD, sumsOf(sumA, sumB, sumC, sumD));
+  // What is no number rules nothing out.
+  if (i32x4.all_true(f32x4.le(bounds, least))) return;
+  offer(job, rowA, sumA);
+  offer(job, rowB, sumB);
+  offer(job, rowC, sumC);
+  offer(job, rowD, sumD);
 }
 
 // @ts-ignore: decorator
 @inline
-function addressOf(job: Job, row: u32, stride: usize): usize {
-  const block = row / job.rowsPerBlock;
-  return <usize>load<u32>(job.blocks + (block << 2)) + <usize>(row - block * job.rowsPerBlock) * stride;
+function rowAt(job: Job, position: u32): u32 {
+  return job.list == 0 ? position : load<u32>(job.list + (<usize>position << 2));
 }
 
-function scanAll(job: Job, stride: usize): void {
-  let row = job.from;
-  while (row < job.to) {
-    let address = addressOf(job, row, stride);
-    const end = min(job.to, (row / job.rowsPerBlock + 1) * job.rowsPerBlock);
-    for (; row + 4 <= end; row += 4, address += 4 * stride) {
-      four(job, row, address, row + 1, address + stride, row + 2, address + 2 * stride, row + 3, address + 3 * stride);
+/** Where the block of a row ends. */
+// @ts-ignore: decorator
+@inline
+function blockEnd(job: Job, row: u32): u32 {
+  return (row / job.rowsPerBlock + 1) * job.rowsPerBlock;
+}
+
+/** Reads whole rows. */
+function scanWhole(job: Job, from: u32, to: u32): void {
+  let at = from;
+  if (job.list != 0) {
+    for (; at + 4 <= to; at += 4) {
+      const a = rowAt(job, at), b = rowAt(job, at + 1), c = rowAt(job, at + 2), d = rowAt(job, at + 3);
+      four(
+        job,
+        a, headOf(job, a), coarseOf(job, a), tailOf(job, a), fineOf(job, a),
+        b, headOf(job, b), coarseOf(job, b), tailOf(job, b), fineOf(job, b),
+        c, headOf(job, c), coarseOf(job, c), tailOf(job, c), fineOf(job, c),
+        d, headOf(job, d), coarseOf(job, d), tailOf(job, d), fineOf(job, d),
+      );
     }
-    for (; row < end; row++, address += stride) one(job, row, address);
+    for (; at < to; at++) one(job, rowAt(job, at));
+    return;
+  }
+  const h: usize = job.headStride, t: usize = job.tailStride;
+  while (at < to) {
+    const end = min(to, blockEnd(job, at));
+    let head = headOf(job, at), coarse = coarseOf(job, at), tail = tailOf(job, at), fine = fineOf(job, at);
+    for (; at + 4 <= end; at += 4, head += 4 * h, coarse += 64, tail += 4 * t, fine += 32) {
+      four(
+        job,
+        at, head, coarse, tail, fine,
+        at + 1, head + h, coarse + 16, tail + t, fine + 8,
+        at + 2, head + 2 * h, coarse + 32, tail + 2 * t, fine + 16,
+        at + 3, head + 3 * h, coarse + 48, tail + 3 * t, fine + 24,
+      );
+    }
+    for (; at < end; at++) one(job, at);
   }
 }
 
-function scanList(job: Job, stride: usize): void {
-  let at = job.list + (job.from << 2);
-  const end = job.list + (job.to << 2);
-  for (; at + 16 <= end; at += 16) {
-    const a = load<u32>(at), b = load<u32>(at, 4), c = load<u32>(at, 8), d = load<u32>(at, 12);
-    four(job, a, addressOf(job, a, stride), b, addressOf(job, b, stride), c, addressOf(job, c, stride), d, addressOf(job, d, stride));
+/** The heads with the highest bounds of a chunk: how many, and what a bound must exceed to be one. */
+let headCount: u32 = 0;
+let lowest: v128 = f32x4.splat(-Infinity);
+
+/** Writes the bounds of four heads where `place` says, and keeps those of the first `count` that are among the highest, with their positions. */
+// @ts-ignore: decorator
+@inline
+function boundFour(
+  job: Job, place: usize, position: u32, count: u32,
+  headA: usize, headB: usize, headC: usize, headD: usize,
+  coarseA: usize, coarseB: usize, coarseC: usize, coarseD: usize,
+): void {
+  let sumA = i32x4.splat(0), sumB = sumA, sumC = sumA, sumD = sumA;
+  let a = headA, b = headB, c = headC, d = headD;
+  let query = job.query;
+  const end = query + <usize>job.head;
+  // Unrolled: counting and adding addresses took as long as the products.
+  for (; query + 64 <= end; query += 64, a += 64, b += 64, c += 64, d += 64) {
+    let high = v128.load(query);
+    sumA = dot(v128.load(a), high, sumA);
+    sumB = dot(v128.load(b), high, sumB);
+    sumC = dot(v128.load(c), high, sumC);
+    sumD = dot(v128.load(d), high, sumD);
+    high = v128.load(query, 16);
+    sumA = dot(v128.load(a, 16), high, sumA);
+    sumB = dot(v128.load(b, 16), high, sumB);
+    sumC = dot(v128.load(c, 16), high, sumC);
+    sumD = dot(v128.load(d, 16), high, sumD);
+    high = v128.load(query, 32);
+    sumA = dot(v128.load(a, 32), high, sumA);
+    sumB = dot(v128.load(b, 32), high, sumB);
+    sumC = dot(v128.load(c, 32), high, sumC);
+    sumD = dot(v128.load(d, 32), high, sumD);
+    high = v128.load(query, 48);
+    sumA = dot(v128.load(a, 48), high, sumA);
+    sumB = dot(v128.load(b, 48), high, sumB);
+    sumC = dot(v128.load(c, 48), high, sumC);
+    sumD = dot(v128.load(d, 48), high, sumD);
   }
-  for (; at < end; at += 4) one(job, load<u32>(at), addressOf(job, load<u32>(at), stride));
+  for (; query < end; query += 16, a += 16, b += 16, c += 16, d += 16) {
+    const high = v128.load(query);
+    sumA = dot(v128.load(a), high, sumA);
+    sumB = dot(v128.load(b), high, sumB);
+    sumC = dot(v128.load(c), high, sumC);
+    sumD = dot(v128.load(d), high, sumD);
+  }
+  const bounds = headBounds(job, v128.load(coarseA), v128.load(coarseB), v128.load(coarseC), v128.load(coarseD), sumsOf(sumA, sumB, sumC, sumD));
+  v128.store(place, bounds);
+  if (!v128.any_true(f32x4.gt(bounds, lowest))) return;
+  for (let lane: u32 = 0; lane < count; lane++) keepHead(job, position + lane, f64(load<f32>(place + (<usize>lane << 2))));
 }
 
-/** Leaves the `capacity` rows with the highest upper bounds of the slice in `kept`, best first. */
+function keepHead(job: Job, position: u32, bound: f64): void {
+  if (!(bound > f64(f32x4.extract_lane(lowest, 0)))) return;
+  if (headCount < job.capacity) rise(job.scratch, headCount++, position, bound);
+  else sink(job.scratch, headCount, position, bound);
+  if (headCount == job.capacity) lowest = f32x4.splat(f32(entry(job.scratch, 0).bound));
+}
+
+/** Writes the bounds of the heads from `from` to `to` to the scratch, and the `capacity` highest with their positions before them. */
+function boundHeads(job: Job, from: u32, to: u32): void {
+  let place = job.scratch + <usize>job.capacity * offsetof<Kept>();
+  headCount = 0;
+  lowest = f32x4.splat(-Infinity);
+  if (job.list != 0) {
+    for (let at = from; at < to; at += 4, place += 16) {
+      const last = to - 1;
+      const a = rowAt(job, at), b = rowAt(job, min(at + 1, last)), c = rowAt(job, min(at + 2, last)), d = rowAt(job, min(at + 3, last));
+      boundFour(
+        job, place, at, min(4, to - at),
+        headOf(job, a), headOf(job, b), headOf(job, c), headOf(job, d),
+        coarseOf(job, a), coarseOf(job, b), coarseOf(job, c), coarseOf(job, d),
+      );
+    }
+    return;
+  }
+  const stride: usize = job.headStride;
+  for (let at = from; at < to; ) {
+    const end = min(to, blockEnd(job, at));
+    let head = headOf(job, at), coarse = coarseOf(job, at);
+    for (; at + 4 <= end; at += 4, place += 16, head += 4 * stride, coarse += 64) {
+      boundFour(
+        job, place, at, 4,
+        head, head + stride, head + 2 * stride, head + 3 * stride,
+        coarse, coarse + 16, coarse + 32, coarse + 48,
+      );
+    }
+    // What is written beyond the end of the block is written again with the next one.
+    if (at == end) continue;
+    const count = end - at;
+    const b: usize = min(1, count - 1), c: usize = min(2, count - 1), d: usize = min(3, count - 1);
+    boundFour(
+      job, place, at, count,
+      head, head + b * stride, head + c * stride, head + d * stride,
+      coarse, coarse + (b << 4), coarse + (c << 4), coarse + (d << 4),
+    );
+    at = end;
+    place += <usize>count << 2;
+  }
+}
+
+/**
+ * Reads heads, then whole rows: first those with the highest bounds of their heads, so that the threshold is high when it comes to the
+ * others, which then mostly need not be read.
+ */
+function scanHeads(job: Job, from: u32, to: u32): void {
+  boundHeads(job, from, to);
+  const bounds = job.scratch + <usize>job.capacity * offsetof<Kept>();
+  sort(job.scratch, headCount);
+  for (let index: u32 = 0; index < headCount; index++) {
+    const position = entry(job.scratch, index).row;
+    if (f32x4.extract_lane(least, 0) >= f32(entry(job.scratch, index).bound)) break;
+    store<f32>(bounds + (<usize>(position - from) << 2), -Infinity);
+    job.passed++;
+    one(job, rowAt(job, position));
+  }
+  for (let at = from; at < to; at += 4) {
+    let lanes = ~i32x4.bitmask(f32x4.le(v128.load(bounds + (<usize>(at - from) << 2)), least)) & 15;
+    for (; lanes != 0; lanes &= lanes - 1) {
+      const position = at + <u32>ctz(lanes);
+      if (position >= to) break;
+      job.passed++;
+      one(job, rowAt(job, position));
+    }
+  }
+}
+
+/** Leaves rows with the highest upper bounds of the slice in `kept`, best first. */
 export function scan(address: usize): void {
   const job = changetype<Job>(address);
-  const stride: usize = HEADER + <usize>job.width;
   job.count = 0;
-  threshold = -Infinity;
-  if (job.list == 0) scanAll(job, stride);
-  else scanList(job, stride);
-  sort(job);
+  job.passed = 0;
+  lowerCount = 0;
+  raise(job.threshold);
+  if (job.chunk == 0) scanWhole(job, job.from, job.to);
+  else for (let from = job.from; from < job.to; from += job.chunk) scanHeads(job, from, min(job.to, from + job.chunk));
+  sort(job.kept, job.count);
+  job.threshold = threshold;
 }

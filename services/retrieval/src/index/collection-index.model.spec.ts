@@ -30,6 +30,7 @@ function randomOperations(seed: number, count: number): Operation[] {
   // Few different vectors, so that ties and nearly equal rows are common.
   const stock = new Map([...spaces].map(([space, { dimension }]) => [space, Array.from({ length: 15 }, () => unitVector(dimension, random))]));
   const draw = (space: string) => {
+    if (pick(20) === 0) return Float32Array.from({ length: spaces.get(space)!.dimension }, (_, at) => (at === 2 ? 1 : 0)); // without a direction in one and two dimensions
     const vector = stock.get(space)![pick(15)];
     return pick(3) === 0 ? normalised(vector.map((value) => value + 1e-4 * (random() - 0.5))) : vector;
   };
@@ -51,8 +52,9 @@ function randomOperations(seed: number, count: number): Operation[] {
     const groups: GroupBy[] = ['part', 'note', 'duplicateCluster', { field: 'category' }, { field: 'tags' }, { field: 'isNew' }];
     return {
       space,
-      vector: draw(space),
+      vector: stock.get(space)![pick(15)],
       kinds: pick(2) === 0 ? kinds.filter((kind, at) => at === first || pick(4) === 0) : undefined,
+      dimensions: pick(4) === 0 ? 1 + pick(spaces.get(space)!.dimension) : undefined,
       limit: 1 + pick(20),
       filter: pick(2) === 0 ? filter(3) : undefined,
       exclude: some(2, id),

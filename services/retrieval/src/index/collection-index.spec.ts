@@ -57,6 +57,31 @@ describe('exactness', () => {
     index.close();
   });
 
+  it.each([130, 256, 800])('holds where heads rule rows out, in %d dimensions', async (dimension) => {
+    const random = seededRandom(seed);
+    // As Matryoshka embeddings: clusters, and the first values carry most.
+    const deviations = Float32Array.from({ length: dimension }, (_, at) => (at + 1) ** -0.6);
+    const draw = (centre: Float32Array, spread: number) => normalised(centre.map((value, at) => value + spread * deviations[at] * gaussian(random)));
+    const centres = Array.from({ length: 40 }, () => draw(new Float32Array(dimension), 1));
+    const items = Array.from({ length: 1500 }, (_, at) => item(`item-${at}`, draw(centres[at % 40], 0.3 * random()), { third: at % 3 }));
+    const { index, plain } = filled(dimension, items);
+    for (let round = 0; round < 8; round++) {
+      const vector = draw(centres[round], 0.2);
+      for (const filter of [undefined, { field: 'third', in: [round % 3, 5] }]) {
+        for (const dimensions of [undefined, 1, 16, 60, 64, 65, 100, dimension]) {
+          const query = { space: 'text', vector, limit: 10, filter, dimensions, minScore: round % 2 ? 0.8 : undefined };
+          expect((await index.search(query)).hits, `seed ${seed}, ${JSON.stringify({ ...query, vector: round })}`).toEqual(plain.search(query).hits);
+        }
+      }
+      for (let at = 0; at < 60; at++) {
+        const next = item(`item-${at + round}`, draw(centres[round], 0.3), { third: round });
+        index.upsert(next);
+        plain.upsert(next);
+      }
+    }
+    index.close();
+  });
+
   it('shares the work of a large collection among the threads', async () => {
     const random = seededRandom(seed);
     const { index, plain } = filled(256, Array.from({ length: 9000 }, (_, at) => item(`item-${at}`, unitVector(256, random), { tenth: at % 10, half: at % 2 })));
@@ -268,9 +293,11 @@ describe('refuses', () => {
   it('unknown spaces, limits below 1, a part twice, odd dimensions', async () => {
     const { index } = filled(2, []);
     await expect(index.search({ space: 'image', vector: good, limit: 1 })).rejects.toThrow('Space image is not known; the collection has text.');
-    await expect(index.search({ space: 'text', vector: good, limit: 1, minScore: NaN })).rejects.toThrow('minScore: expected a number, got NaN');
+    await expect(index.search({ space: 'text', vector: good, limit: 1, minScore: Infinity })).rejects.toThrow('minScore: expected a finite number, got Infinity');
     await expect(index.search({ space: 'text', vector: good, limit: 1, kinds: [] })).rejects.toThrow('kinds: expected at least one of text, image, ocr, note, got none');
     await expect(index.search({ space: 'text', vector: good, limit: 1, filter: { field: 'a', range: {} } })).rejects.toThrow('range of a');
+    await expect(index.search({ space: 'text', vector: good, limit: 1, dimensions: 3 })).rejects.toThrow('dimensions: expected an integer from 1 to 2, got 3');
+    await expect(index.search({ space: 'text', vector: good, limit: 1, dimensions: 1 })).rejects.toThrow('Query, space text: its first 1 numbers are zeros');
     await expect(index.search({ space: 'text', vector: good, limit: 0 })).rejects.toThrow('limit: expected an integer of at least 1, got 0');
     const [row] = item('one', good).parts;
     expect(() => index.upsert({ id: 'one', fields: {}, parts: [row, { ...row, kinds: ['note', 'text'] }] })).toThrow('Item one: part 0 comes twice as text in space text.');

@@ -1,10 +1,14 @@
 import { type Entry, Generation } from './generation.ts';
 import { CollectionPairs } from './collection-pairs.ts';
+import { norm } from './float-vectors.ts';
 import { anyKind, kindSet, kindsOf } from './kind-set.ts';
 import { RunningSearch } from './running-search.ts';
 import type { Scanner } from './scanner.ts';
 import type { SpaceRows } from './space-rows.ts';
 import type { FacetValue, Filter, IndexedItem, IndexQuery, Kind, SearchResult, VectorIndex } from './vector-index.ts';
+
+/** Rows whose headers for a prefix are made at once: a millisecond or two. */
+const prefixSlice = 4096;
 
 /**
  * The vectors of one collection, searched exactly (quantisation.ts says why the answers are exact and not approximately so).
@@ -111,9 +115,14 @@ export class CollectionIndex implements VectorIndex {
   async search(query: IndexQuery): Promise<SearchResult> {
     this.#assertOpen();
     if (!Number.isInteger(query.limit) || query.limit < 1) throw new RangeError(`limit: expected an integer of at least 1, got ${query.limit}.`);
-    if (Number.isNaN(query.minScore)) throw new RangeError('minScore: expected a number, got NaN.');
-    if (query.dimensions !== undefined) throw new RangeError('dimensions: the in-process index does not have it yet.');
+    if (query.minScore !== undefined && !Number.isFinite(query.minScore)) throw new RangeError(`minScore: expected a finite number, got ${query.minScore}.`);
     this.#check(query.vector, query.space, `Query, space ${query.space}`);
+    if (query.dimensions !== undefined) this.#checkPrefix(query, query.dimensions);
+    // In slices, so that nobody waits long for the event loop while 100,000 rows get the headers of a prefix that is new.
+    while (!this.#rows(this.#generation, query.space).hasPrefix(query.dimensions, prefixSlice)) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#assertOpen();
+    }
 
     const generation = this.#generation;
     const search = new RunningSearch(query, generation, this.#rows(generation, query.space));
@@ -155,6 +164,12 @@ export class CollectionIndex implements VectorIndex {
 
   #compact(): void {
     if (this.#generation.isWorthCompacting) this.#generation = this.#generation.compacted(this.scanner.arena);
+  }
+
+  #checkPrefix({ space, vector }: IndexQuery, dimensions: number): void {
+    const { dimension } = this.#rows(this.#generation, space);
+    if (!Number.isInteger(dimensions) || dimensions < 1 || dimensions > dimension) throw new RangeError(`dimensions: expected an integer from 1 to ${dimension}, got ${dimensions}.`);
+    if (norm(vector, dimensions) === 0) throw new RangeError(`Query, space ${space}: its first ${dimensions} numbers are zeros, which have no direction.`);
   }
 
   #rows(generation: Generation, space: string): SpaceRows {

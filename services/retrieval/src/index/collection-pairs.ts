@@ -120,8 +120,8 @@ export class CollectionPairs {
     const owner = this.#owner(position);
     if (!owner.isLive) return 0;
     const vector = rows.vector(this.#list[position]).slice();
-    const scan = { blocks: rows.blocks.view(), rowsPerBlock: rows.rowsPerBlock, width: rows.width, list, count: list.length, query: quantiseQuery(vector) };
-    const kept = await this.scanner.scan({ ...scan, capacity: scoredOfBackground + neighbours });
+    const query = quantiseQuery(vector, rows.head);
+    const kept = await this.scanner.scan({ ...rows.scanned(), list, count: list.length, query, capacity: scoredOfBackground + neighbours, wanted: scoredOfBackground + neighbours, readsHeads: false, floor: -Infinity });
     const scores = [...kept.rows]
       .filter((row) => generation.entries[rows.owner(row)].isLive && generation.entries[rows.owner(row)] !== owner)
       .map((row) => rows.score(row, vector))

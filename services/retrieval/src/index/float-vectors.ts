@@ -39,7 +39,14 @@ export class FloatVectors {
   }
 }
 
-/** ⟨a, b⟩ of float32 vectors, summed in float64 from the first to the last dimension: the same on every machine. */
+/** Length of the first `dimensions` values, summed like `innerProduct`. */
+export function norm(vector: Float32Array, dimensions: number): number {
+  let sum = 0;
+  for (let i = 0; i < dimensions; i++) sum += vector[i] * vector[i];
+  return Math.sqrt(sum);
+}
+
+/** ⟨a, b⟩ of float32 vectors, b cut to the length of a, summed in float64 from the first to the last dimension: the same on every machine. */
 export function innerProduct(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i] * b[i];

@@ -128,6 +128,7 @@ export class Generation {
 
   release(): void {
     this.#readers--;
+    if (this.#readers === 0) for (const rows of this.spaces.values()) rows.freeDropped();
     this.#freeIfUnused();
   }
 

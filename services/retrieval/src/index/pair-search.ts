@@ -56,6 +56,7 @@ export class PairSearch {
     groupBytes: number,
     private readonly prefix = 0,
     source?: PairSource,
+    private readonly head = source?.rows.head ?? 0,
   ) {
     this.#groups = this.#allocate(groupBytes);
     if (!source) {
@@ -144,6 +145,7 @@ export class PairSearch {
     const pairsAt = job + jobBytes;
     uint32.set([...this.#fields, leftFrom, leftTo, from, to, from, leftFrom, pairsAt, capacity, 0, pairsAt + 8 * capacity], job >>> 2);
     float64[(job >>> 3) + 8] = this.threshold;
+    uint32[(job >>> 2) + 18] = this.head;
   }
 
   #read(job: number, { rightFrom, rightTo }: Square, found: Found): void {

@@ -21,7 +21,7 @@ export class PlainIndex {
     return [...this.items.values()].some((item) => valuesOf(item, field).length > 0);
   }
 
-  search({ space, vector, kinds: wanted = kinds, limit, filter = { all: [] }, exclude = [], groupBy = 'note', after, minScore = -Infinity }: IndexQuery): {
+  search({ space, vector, kinds: wanted = kinds, dimensions = vector.length, limit, filter = { all: [] }, exclude = [], groupBy = 'note', after, minScore = -Infinity }: IndexQuery): {
     hits: Hit[];
     examined: number;
   } {
@@ -31,10 +31,10 @@ export class PlainIndex {
     const hits = rows
       .filter(({ item }) => !exclude.includes(item.id))
       .map(({ item, part }) => {
-        const hit: Hit = { id: item.id, score: product(vector, part.vector), kinds: kinds.filter((kind) => part.kinds.includes(kind)), part: part.part, group: groupOf(item, groupBy) };
+        const hit: Hit = { id: item.id, score: cosine(vector, part.vector, dimensions), kinds: kinds.filter((kind) => part.kinds.includes(kind)), part: part.part, group: groupOf(item, groupBy) };
         return { hit, key: hit.group ?? (groupBy === 'part' ? part : item) };
       })
-      .filter(({ hit }) => hit.score >= minScore)
+      .filter(({ hit }) => !Number.isNaN(hit.score) && hit.score >= minScore)
       .sort((a, b) => compare(a.hit, b.hit));
     const best = [...Map.groupBy(hits, ({ key }) => key).values()].map(([{ hit }]) => hit);
     const below = best.filter((hit) => !after || compare(hit, { ...after, kinds: [after.kind ?? kinds.at(-1)!] }) > 0);
@@ -84,8 +84,15 @@ function compareValues(a: AttributeValue, b: AttributeValue): number {
   return order.indexOf(typeof a) - order.indexOf(typeof b) || (a < b ? -1 : 1);
 }
 
-function product(a: Float32Array, b: Float32Array): number {
+/** Of whole vectors, which have length 1, the inner product; of prefixes divided by their lengths. */
+function cosine(a: Float32Array, b: Float32Array, dimensions: number): number {
   let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
+  let squaresA = 0;
+  let squaresB = 0;
+  for (let i = 0; i < dimensions; i++) {
+    sum += a[i] * b[i];
+    squaresA += a[i] * a[i];
+    squaresB += b[i] * b[i];
+  }
+  return dimensions === a.length ? sum : sum / (Math.sqrt(squaresA) * Math.sqrt(squaresB));
 }

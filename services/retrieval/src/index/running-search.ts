@@ -2,9 +2,10 @@ import { BestGroups } from './best-groups.ts';
 import type { Entry, Generation } from './generation.ts';
 import { type Grouping, groupingOf } from './grouping.ts';
 import { anyKind, type KindSet, kindSet, kindsOf } from './kind-set.ts';
+import { norm } from './float-vectors.ts';
 import { type QuantisedQuery, quantiseQuery } from './quantisation.ts';
-import type { Kept, Scan } from './scan-job.ts';
-import type { SpaceRows } from './space-rows.ts';
+import type { Kept, Scan, Scanned } from './scan-job.ts';
+import type { SearchSort, SpaceRows } from './space-rows.ts';
 import { type Filter, type Hit, type IndexQuery, kinds as kindOrder } from './vector-index.ts';
 
 /** One search, from its candidates to the proof of its answer: what was scanned and scored so far. quantisation.ts has the proof. */
@@ -17,7 +18,11 @@ export class RunningSearch {
   readonly #kinds: KindSet;
   readonly #length: number;
   readonly #excluded: ReadonlySet<string>;
+  /** As many of the query's numbers as are compared. */
+  readonly #vector: Float32Array;
   readonly #quantised: QuantisedQuery;
+  readonly #floor: number;
+  readonly #scanned: Scanned;
   /** Rows that could be hits, ascending; all rows when absent. */
   readonly #candidates: Uint32Array | undefined;
   readonly #grouping: Grouping;
@@ -25,6 +30,10 @@ export class RunningSearch {
   #kept: Kept[] = [];
   /** Groups that later scans leave out, with a bound of their rows that were not kept. */
   readonly #settled = new Map<unknown, number>();
+  /** The next scan cannot count on one row a group. */
+  #isDeep: boolean;
+  #sort: SearchSort | undefined;
+  #readsHeads = false;
   readonly #scores = new Map<number, number>();
 
   /** @throws RangeError for a filter or kinds that make no sense. */
@@ -33,30 +42,40 @@ export class RunningSearch {
     private readonly generation: Generation,
     private readonly rows: SpaceRows,
   ) {
-    const { filter, kinds, exclude, vector, groupBy = 'note' } = query;
+    const { filter, kinds, exclude, vector, dimensions = rows.dimension, groupBy = 'note', minScore = -Infinity } = query;
     this.#filter = filter && 'all' in filter && filter.all.length === 0 ? undefined : filter;
     this.#kinds = kinds ? kindSet(kinds) : anyKind;
     this.#length = rows.length;
     this.#excluded = new Set(exclude);
-    this.#quantised = quantiseQuery(vector);
+    this.#vector = vector.subarray(0, dimensions);
+    this.#quantised = quantiseQuery(this.#vector, rows.head, dimensions === rows.dimension ? 1 : norm(vector, dimensions));
+    this.#scanned = rows.scanned(dimensions);
+    // A little below, so that what scores just as much is wanted.
+    this.#floor = minScore - Math.abs(minScore) * 2 ** -50 - Number.MIN_VALUE;
     this.#candidates = this.#filter ? generation.liveRows(rows, this.#kinds, this.#filter) : rows.ofKinds(this.#kinds);
     this.examined = this.#filter ? this.#candidates!.length : rows.liveLength(this.#kinds);
     this.#grouping = groupingOf(groupBy, generation);
+    this.#isDeep = query.after !== undefined || !(groupBy === 'part' || (groupBy === 'note' && rows.isOneToOne));
   }
 
   /** What is to be scanned next. @param capacity rows that a thread keeps. */
   scan(capacity: number): Scan {
-    const { blocks, rowsPerBlock, width } = this.rows;
+    const wanted = this.#isDeep ? capacity : this.query.limit + this.#excluded.size;
+    this.#isDeep = true;
     let list = this.#candidates;
     if (this.#settled.size > 0) {
       const isSettled = this.#grouping.among!(new Set(this.#settled.keys()));
       const isOpen = (row: number) => !isSettled(this.rows.owner(row));
       list = list?.filter(isOpen) ?? Uint32Array.from({ length: this.#length }, (_, row) => row).filter(isOpen);
     }
-    return { blocks: blocks.view(), rowsPerBlock, width, list, count: list?.length ?? this.#length, query: this.#quantised, capacity };
+    const count = list?.length ?? this.#length;
+    this.#sort = { dimensions: this.#vector.length, count, wanted };
+    this.#readsHeads = this.rows.readsHeads(this.#sort);
+    return { ...this.#scanned, ...this.#sort, list, query: this.#quantised, capacity, readsHeads: this.#readsHeads, floor: this.#floor };
   }
 
   add(kept: Kept): void {
+    if (this.#readsHeads) this.rows.learn(this.#sort!, kept.passed);
     if (this.#settled.size === 0) this.#kept = [];
     this.#kept.push(kept);
   }
@@ -94,9 +113,10 @@ export class RunningSearch {
 
   /** Calls `use` with each live hit that may score at least the bound, which may rise meanwhile. */
   #eachHit(now: Generation, bound: () => number, use: (hit: Hit, group: unknown) => void): void {
-    const { space, vector, groupBy = 'note' } = this.query;
+    const { space, groupBy = 'note' } = this.query;
     const grouping = groupingOf(groupBy, now);
     const offer = (entry: Entry, rows: SpaceRows, row: number, score: number) => {
+      if (Number.isNaN(score)) return; // a prefix of zeros has no direction
       const part = rows.part(row);
       const rowKinds = rows.kinds(row);
       use({ id: entry.id, score, kinds: kindsOf(rowKinds), part, group: grouping.shown(entry) }, grouping.key(entry, part, rowKinds));
@@ -104,7 +124,7 @@ export class RunningSearch {
     const current = now.spaces.get(space)!;
     for (const entry of this.written) {
       if (!entry.isLive || this.#excluded.has(entry.id) || (this.#filter && !now.isMatch(this.#filter, entry))) continue;
-      for (const row of current.rowsOf(Uint32Array.of(entry.ordinal), this.#kinds)) offer(entry, current, row, current.score(row, vector));
+      for (const row of current.rowsOf(Uint32Array.of(entry.ordinal), this.#kinds)) offer(entry, current, row, current.score(row, this.#vector));
     }
     for (const { rows, bounds } of this.#kept) {
       for (let index = 0; index < rows.length && bounds[index] >= bound(); index++) {
@@ -116,7 +136,7 @@ export class RunningSearch {
 
   #score(row: number): number {
     let score = this.#scores.get(row);
-    if (score === undefined) this.#scores.set(row, (score = this.rows.score(row, this.query.vector)));
+    if (score === undefined) this.#scores.set(row, (score = this.rows.score(row, this.#vector)));
     return score;
   }
 }

@@ -21,8 +21,9 @@ it('fails the searches of a thread that dies, replaces it, and frees their memor
   const scanner = await Scanner.start({ workers: 1 });
   const index = withOneItem(scanner);
   const before = scanner.arena.usedBytes;
+  const beyond = Uint32Array.of(0xffff0000);
   // A block beyond the memory: the kernel traps, which ends the thread.
-  const deadly = scanner.scan({ blocks: Uint32Array.of(0xffff0000), rowsPerBlock: 1, width: 16, count: 1, query: quantiseQuery(vector), capacity: 1 });
+  const deadly = scanner.scan({ blocks: beyond, coarse: beyond, fine: beyond, rowsPerBlock: 1, headStride: 16, tailStride: 0, tails: 16, count: 1, query: quantiseQuery(vector), capacity: 1, wanted: 1, readsHeads: false, floor: -Infinity });
   const behind = index.search(query);
   await expect(deadly).rejects.toThrow('A scanning thread of the vector index ended.');
   await expect(behind).rejects.toThrow('A scanning thread of the vector index ended.');

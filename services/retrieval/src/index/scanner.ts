@@ -40,7 +40,7 @@ export class Scanner {
   /** Scans in one slice for each thread, or in one slice when that is quick. Fails when a thread of it dies. */
   async scan(scan: Scan): Promise<Kept> {
     const threads = this.#byLoad();
-    const slices = Math.min(threads.length, Math.max(1, Math.ceil((scan.count * scan.width) / sliceBytes)));
+    const slices = Math.min(threads.length, Math.max(1, Math.ceil((scan.count * scan.query.planes.length) / 2 / sliceBytes)));
     const jobs = new ScanJobs(this.arena, scan, slices);
     // The memory is free only when no thread writes to it any more, so wait for all, also when one fails.
     const slicesDone = await Promise.allSettled(threads.slice(0, slices).map((thread, slice) => thread.run(jobs.addressOf(slice))));

@@ -1,33 +1,64 @@
 import { type Arena, pageBytes } from './arena.ts';
-import { FloatVectors, innerProduct } from './float-vectors.ts';
+import { type FloatVectors, innerProduct, norm } from './float-vectors.ts';
 import { anyKind, type KindSet } from './kind-set.ts';
-import { paddedWidth, quantiseRow, rowHeaderBytes } from './quantisation.ts';
+import { PrefixHeaders } from './prefix-headers.ts';
+import { headWidth, paddedWidth, quantiseRow, rowFigures } from './quantisation.ts';
+import { coarseBytes, fineBytes, RowHeaders } from './row-headers.ts';
+import type { Scanned } from './scan-job.ts';
 import { Uint32List } from './uint32-list.ts';
+import { Uint8List } from './uint8-list.ts';
+
+/** Prefixes whose headers are kept; the one that was not used for longest goes first. */
+const mostPrefixes = 4;
+/** So few that reading heads first makes no difference. */
+const fewRows = 512;
+/** Searches before heads are tried again where they did not help. */
+const wholeSearches = 63;
+
+/** What decides how much the heads of rows rule out, beside the data. */
+export interface SearchSort {
+  /** Values compared. */
+  readonly dimensions: number;
+  /** Rows scanned, and how many of them are wanted. */
+  readonly count: number;
+  readonly wanted: number;
+}
+
+/** The same for searches that are alike within a factor of two. */
+const nameOf = ({ dimensions, count, wanted }: SearchSort) => `${dimensions} ${Math.clz32(count)} ${Math.clz32(wanted)}`;
 
 /**
- * The rows of one space: quantised in blocks of the arena, where threads read them, and as float32. Rows are appended and
- * never altered; a dead row has residual −Infinity, hence the bound −Infinity, and is never kept. Bytes a row in 256
- * dimensions: 272 quantised, 1,024 float32, 16 to 32 for the four lists.
+ * The rows of one space: quantised in blocks of the arena, where threads read them, and as float32. Rows are appended and never
+ * altered; a dead row's bound is −Infinity, so it is never kept. A block holds the heads of its rows, their coarse headers, their
+ * tails, their fine headers. Bytes a row in 256 dimensions: 280 in blocks, 1,024 float32, 14 to 28 for the lists, and 24 more for
+ * each prefix that was asked for.
  */
 export class SpaceRows {
-  /** Bytes of a row's values. */
+  /** Bytes of a row's values, and of its head. */
   readonly width: number;
+  readonly head: number;
   readonly rowsPerBlock: number;
   /** Addresses of the blocks, in order. */
   readonly blocks = new Uint32List();
-  readonly #stride: number;
+  readonly #headers: RowHeaders;
+  /** In the order of use. */
+  readonly #prefixes = new Map<number, PrefixHeaders>();
+  /** No longer used, but a search may still read them. */
+  readonly #dropped: PrefixHeaders[] = [];
+  readonly #values: Int8Array;
   readonly #owners = new Uint32List();
   readonly #parts = new Uint32List();
-  readonly #kinds = new Uint32List();
+  readonly #kinds = new Uint8List();
   readonly #slots = new Uint32List();
   /** The first row of each item; its rows end where the next item's begin. */
   readonly #firstRows = new Uint32List();
-  /** Live rows by their kinds. */
+  /** Rows by their kinds, dead or not, and those that live. */
+  readonly #rows = new Uint32Array(anyKind + 1);
   readonly #live = new Uint32Array(anyKind + 1);
   /** The rows of some kinds, dead or not: for each set of kinds that was asked for, made up to a row. */
   readonly #byKinds = new Map<KindSet, { readonly rows: Uint32List; upTo: number }>();
-  /** Rows by their kinds, dead or not. */
-  readonly #rows = new Uint32Array(anyKind + 1);
+  /** For each sort of search, how many will not read heads first, since it did not help. */
+  readonly #wholeSearches = new Map<string, number>();
   /** Every item before the last has exactly one row. */
   #isOneToOne = true;
 
@@ -36,8 +67,14 @@ export class SpaceRows {
     readonly floats: FloatVectors,
   ) {
     this.width = paddedWidth(floats.dimension);
-    this.#stride = rowHeaderBytes + this.width;
-    this.rowsPerBlock = Math.floor(pageBytes / this.#stride);
+    this.head = headWidth(floats.dimension);
+    this.rowsPerBlock = Math.floor(pageBytes / (this.width + coarseBytes + fineBytes));
+    this.#values = new Int8Array(this.width);
+    this.#headers = new RowHeaders(arena, this.rowsPerBlock, () => {
+      const block = arena.allocate(pageBytes);
+      this.blocks.push(block);
+      return { coarse: block + this.rowsPerBlock * this.head, fine: block + this.rowsPerBlock * (this.width + coarseBytes) };
+    });
   }
 
   get length(): number {
@@ -58,9 +95,9 @@ export class SpaceRows {
     return known.rows.view();
   }
 
-  /** Bytes of its blocks. */
+  /** Bytes of its blocks and of the headers of prefixes. */
   get bytes(): number {
-    return this.blocks.length * pageBytes;
+    return [...this.#prefixes.values(), ...this.#dropped].reduce((sum, { bytes }) => sum + bytes, this.blocks.length * pageBytes);
   }
 
   get dimension(): number {
@@ -74,30 +111,103 @@ export class SpaceRows {
   }
 
   add(part: number, kinds: KindSet, vector: Float32Array): void {
-    const address = this.#append(part, kinds, this.floats.add(vector));
-    const values = this.arena.int8.subarray(address + rowHeaderBytes, address + this.#stride);
-    const { scale, residual, norm, sum } = quantiseRow(vector, values);
-    this.arena.float32[address >> 2] = scale;
-    this.arena.float32[(address >> 2) + 1] = residual;
-    this.arena.float32[(address >> 2) + 2] = norm;
-    this.arena.int32[(address >> 2) + 3] = sum;
+    const slot = this.floats.add(vector);
+    const values = this.#values;
+    const scale = quantiseRow(vector, values);
+    try {
+      this.#headers.push(rowFigures(vector, values, { scale, head: this.head, prefix: this.dimension, length: 1 }));
+    } catch (cause) {
+      this.floats.remove(slot);
+      throw cause; // the arena is full
+    }
+    const row = this.#append(part, kinds, slot);
+    this.arena.int8.set(values.subarray(0, this.head), this.#headAt(row));
+    this.arena.int8.set(values.subarray(this.head), this.#tailAt(row));
   }
 
   /** Appends a copy of a row of another generation, with its float32 vector unless both share one store. */
   copy(from: SpaceRows, row: number): void {
     const slot = from.#slots.at(row);
-    const address = this.#append(from.part(row), from.kinds(row), this.floats === from.floats ? slot : this.floats.add(from.floats.get(slot)));
-    const source = from.#address(row);
-    this.arena.uint8.copyWithin(address, source, source + this.#stride);
+    const ownSlot = this.floats === from.floats ? slot : this.floats.add(from.floats.get(slot));
+    this.#headers.pushFrom(from.#headers, row);
+    const own = this.#append(from.part(row), from.kinds(row), ownSlot);
+    const { uint8 } = this.arena;
+    uint8.copyWithin(this.#headAt(own), from.#headAt(row), from.#headAt(row) + this.head);
+    uint8.copyWithin(this.#tailAt(own), from.#tailAt(row), from.#tailAt(row) + this.width - this.head);
+    for (const [dimensions, prefix] of from.#prefixes) {
+      if (row >= prefix.headers.length) continue;
+      let copied = this.#prefixes.get(dimensions);
+      if (!copied) this.#prefixes.set(dimensions, (copied = new PrefixHeaders(this.arena, dimensions, this.rowsPerBlock)));
+      copied.headers.pushFrom(prefix.headers, row);
+    }
   }
 
   /** Marks the item's rows dead, also for threads that scan right now, and drops their float32 vectors. */
   kill(ordinal: number): void {
     for (let row = this.firstRow(ordinal); row < this.endRow(ordinal); row++) {
-      this.arena.float32[(this.#address(row) >> 2) + 1] = -Infinity;
+      this.#headers.kill(row);
+      for (const { headers } of this.#prefixes.values()) if (row < headers.length) headers.kill(row);
       this.floats.remove(this.#slots.at(row));
       this.#live[this.kinds(row)]--;
     }
+  }
+
+  /**
+   * Makes the headers of a prefix for at most `most` more rows: they are made when a prefix is first asked for and kept for a while.
+   *
+   * @returns whether all rows have theirs.
+   */
+  hasPrefix(dimensions = this.dimension, most = Infinity): boolean {
+    if (dimensions === this.dimension) return true;
+    const prefix = this.#prefixes.get(dimensions) ?? new PrefixHeaders(this.arena, dimensions, this.rowsPerBlock);
+    this.#prefixes.delete(dimensions);
+    this.#prefixes.set(dimensions, prefix);
+    if (this.#prefixes.size > mostPrefixes) {
+      const [[oldest, dropped]] = this.#prefixes;
+      this.#prefixes.delete(oldest);
+      this.#dropped.push(dropped);
+    }
+    const { headers } = prefix;
+    const end = Math.min(this.length, headers.length + most);
+    for (let row = headers.length; row < end; row++) {
+      const vector = this.#headers.isDead(row) ? undefined : this.vector(row);
+      const length = vector ? norm(vector, dimensions) : 0;
+      if (!vector || length === 0) headers.push(); // zeros have no direction
+      else headers.push(rowFigures(vector, this.#valuesOf(row), { scale: this.#headers.scale(row), head: this.head, prefix: dimensions, length }));
+    }
+    return end === this.length;
+  }
+
+  /** What a thread scans: all values, or a prefix that was made. */
+  scanned(dimensions = this.dimension): Scanned {
+    const { rowsPerBlock, head, width } = this;
+    const { coarse, fine } = dimensions === this.dimension ? this.#headers : this.#prefixes.get(dimensions)!.headers;
+    const tails = rowsPerBlock * (head + coarseBytes);
+    return { blocks: this.blocks.view(), coarse: coarse.view(), fine: fine.view(), rowsPerBlock, headStride: head, tailStride: width - head, tails };
+  }
+
+  /** @returns whether to read the heads of rows first: heads rule out little where few rows are like the query, or many are wanted. */
+  readsHeads({ dimensions, count, wanted }: SearchSort): boolean {
+    if (count < fewRows) return false;
+    const sort = nameOf({ dimensions, count, wanted });
+    const left = this.#wholeSearches.get(sort) ?? 0;
+    if (left > 0) this.#wholeSearches.set(sort, left - 1);
+    return left === 0;
+  }
+
+  /** Learns from a search that read heads how many rows they did not rule out. */
+  learn(sort: SearchSort, passed: number): void {
+    if (passed > sort.count / 4) this.#wholeSearches.set(nameOf(sort), wholeSearches);
+  }
+
+  /** Frees headers that are no longer used. No search may be under way. */
+  freeDropped(): void {
+    for (const prefix of this.#dropped.splice(0)) prefix.free();
+  }
+
+  /** Each item has at most one row. */
+  get isOneToOne(): boolean {
+    return this.#isOneToOne && this.length <= this.#firstRows.length;
   }
 
   firstRow(ordinal: number): number {
@@ -139,33 +249,48 @@ export class SpaceRows {
     return this.floats.get(this.#slots.at(row));
   }
 
+  /** Inner product of the row with a query; with a prefix of it that is shorter than the row, divided by both lengths. */
   score(row: number, query: Float32Array): number {
-    return innerProduct(query, this.vector(row));
+    const vector = this.vector(row);
+    const product = innerProduct(query, vector);
+    return query.length === this.dimension ? product : product / (norm(query, query.length) * norm(vector, query.length));
   }
 
   /** Frees the blocks. No thread may read them any more. */
   free(): void {
     for (const block of this.blocks.view()) this.arena.free(block, pageBytes);
+    for (const prefix of this.#prefixes.values()) prefix.free();
+    this.freeDropped();
   }
 
   #append(part: number, kinds: KindSet, slot: number): number {
-    const row = this.length;
-    if (row === this.blocks.length * this.rowsPerBlock) this.blocks.push(this.arena.allocate(pageBytes));
     this.#owners.push(this.#firstRows.length - 1);
     this.#parts.push(part);
     this.#kinds.push(kinds);
     this.#rows[kinds]++;
     this.#live[kinds]++;
     this.#slots.push(slot);
-    return this.#address(row);
+    return this.length - 1;
   }
 
   #allHave(kinds: KindSet): boolean {
     return countOf(this.#rows, kinds) === this.length;
   }
 
-  #address(row: number): number {
-    return this.blocks.at(Math.floor(row / this.rowsPerBlock)) + (row % this.rowsPerBlock) * this.#stride;
+  #headAt(row: number): number {
+    return this.blocks.at(Math.floor(row / this.rowsPerBlock)) + (row % this.rowsPerBlock) * this.head;
+  }
+
+  #tailAt(row: number): number {
+    const { rowsPerBlock, head, width } = this;
+    return this.blocks.at(Math.floor(row / rowsPerBlock)) + rowsPerBlock * (head + coarseBytes) + (row % rowsPerBlock) * (width - head);
+  }
+
+  #valuesOf(row: number): Int8Array {
+    const { int8 } = this.arena;
+    this.#values.set(int8.subarray(this.#headAt(row), this.#headAt(row) + this.head));
+    this.#values.set(int8.subarray(this.#tailAt(row), this.#tailAt(row) + this.width - this.head), this.head);
+    return this.#values;
   }
 }
 
