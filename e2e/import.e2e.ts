@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import supertest from 'supertest';
 import { expect, it } from 'vitest';
 import { api, newCollection, platform, search } from './api.ts';
@@ -62,6 +63,27 @@ it('takes all that an item may have', async () => {
   const { body: operation } = await api().get(`/v1/operations/${body.id}`).expect(200);
   expect(operation.result).toMatchObject({ imported: 1, refused: 2, refusals: [{ line: 2, pointer: '/attributes/author' }, { line: 3, pointer: '/vectors/joint' }] });
   await api().post(`${path}/items:upsert`, { items: [item] }).expect(200, { upserted: 0, unchanged: 1, position: 1 });
+});
+
+it('imports Parquet, as pyarrow writes it, and says which row it refused', async () => {
+  const path = await newCollection('first', { spaces: [{ name: 'text' }, { name: 'image' }, { name: 'own', dimension: 4, modelVersion: 'test@1' }] });
+  const file = await readFile(new URL('../services/retrieval/src/import/fixture/items.parquet', import.meta.url));
+  const { body: blob } = await supertest(platform.url).post('/v1/blobs').set('authorization', authorization).type('application/octet-stream').send(file).expect(201);
+  const { body } = await api().post(`${path}/items:import`, { blobId: blob.id }).expect(202);
+  await watch(body.id);
+  const { body: operation } = await api().get(`/v1/operations/${body.id}`).expect(200);
+  expect(operation).toMatchObject({ state: 'succeeded', progress: { done: file.length, total: file.length } });
+  expect(operation.result).toMatchObject({ imported: 11, refused: 1, refusals: [{ line: 6, pointer: '/images/0/base64' }] });
+  expect(await search(path, { query: { vector: [Math.cos(7), Math.sin(7), 0, 0], space: 'own' }, limit: 1 })).toEqual(['item-7']);
+  expect((await api().get(`${path}/items/item-8`).expect(200)).body).toMatchObject({ title: 'Item 8: grüße 🎈', category: 'even', attributes: { number: 8, tags: ['a', 'b'], deep: { yes: true } } });
+});
+
+it('fails with the reason for Parquet that cannot be read', async () => {
+  const path = await newCollection();
+  const { body } = await api().post(`${path}/items:import`, { blobId: await store(['PAR1 and then nothing of the kind']) }).expect(202);
+  await watch(body.id);
+  const { body: operation } = await api().get(`/v1/operations/${body.id}`).expect(200);
+  expect(operation).toMatchObject({ state: 'failed', problem: { reason: 'invalid-request', violations: [{ pointer: '/blobId', detail: expect.stringContaining('cannot be read') }] } });
 });
 
 it('takes vectors of the caller’s own', async () => {

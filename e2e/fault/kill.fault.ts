@@ -15,7 +15,7 @@ const batchSize = 10;
  * is found whole, and a batch that was not acknowledged is either whole or not there, and is written once when it is
  * sent again under its idempotency key.
  */
-it('loses no acknowledged item and leaves none half written', async (context) => {
+it('loses no acknowledged item and leaves none half written', { timeout: rounds * 60_000 }, async (context) => {
   const seed = Number(process.env.TOUCHSTONE_SEED ?? Date.now() % 1_000_000);
   console.info(`seed ${seed}`);
   const random = seededRandom(seed);

@@ -20,6 +20,7 @@ import { GalleryFollower } from './gallery/gallery-follower.service.ts';
 import type { Milvus } from './index/milvus.client.ts';
 import type { Scanner } from './index/scanner.ts';
 import { ImportController } from './import/import.controller.ts';
+import { ImportRows } from './import/import-rows.service.ts';
 import { ItemsImport } from './import/items-import.operation.ts';
 import { BLOBS, BlobFiles } from './item/blob-files.service.ts';
 import { ItemController } from './item/item.controller.ts';
@@ -75,6 +76,7 @@ export class RetrievalModule {
         GalleryFollower,
         IndexMetrics,
         ItemEmbedding,
+        ImportRows,
         ItemPreparation,
         Items,
         ItemsImport,

@@ -60,10 +60,12 @@ export class BlobController implements Implementation<typeof BlobService> {
     return { token: await this.tokens.grant({ ...caller, scopes: ['blobs:read'] }, grantMs) };
   }
 
-  async *readBlob({ id }: ReadBlobRequest, { tenant }: Call): AsyncIterable<Result<typeof BlobPartSchema>> {
+  async *readBlob({ id, offset, length = Infinity }: ReadBlobRequest, { tenant }: Call): AsyncIterable<Result<typeof BlobPartSchema>> {
     const blob = await this.blobs.get(tenant, id);
     yield { part: { case: 'blob', value: blobMessage(blob) } };
-    for await (const data of await this.blobs.read(blob)) yield { part: { case: 'data', value: data as Uint8Array<ArrayBuffer> } };
+    if (offset >= blob.bytes) return;
+    const range = { start: Math.floor(offset), end: Math.floor(Math.min(offset + length, blob.bytes)) - 1 };
+    for await (const data of await this.blobs.read(blob, range)) yield { part: { case: 'data', value: data as Uint8Array<ArrayBuffer> } };
   }
 }
 

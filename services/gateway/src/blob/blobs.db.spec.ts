@@ -267,6 +267,22 @@ describe('ReadBlob', () => {
     expect(sha256(Buffer.concat(read))).toBe(id);
   });
 
+  it('gives a service a part of the bytes', async () => {
+    const body = bytesOf(600_000);
+    const id = await store(body);
+    const token = await tokenFor(tenantId, 'blobs:read');
+    const read = async (range: { offset?: number; length?: number }) => {
+      const pieces: Uint8Array[] = [];
+      for await (const { part } of client.readBlob({ id, ...range }, { token })) if (part.case === 'data') pieces.push(part.value);
+      return Buffer.concat(pieces);
+    };
+    expect(await read({ offset: 599_990 })).toEqual(Buffer.from(body.subarray(599_990)));
+    expect(await read({ offset: 10, length: 300_000 })).toEqual(Buffer.from(body.subarray(10, 300_010)));
+    expect(await read({ offset: 599_999, length: 10 })).toEqual(Buffer.from(body.subarray(599_999)));
+    expect(await read({ offset: 600_000, length: 10 })).toHaveLength(0);
+    await expect(read({ length: 0 })).rejects.toMatchObject({ reason: Reason.INVALID_REQUEST });
+  });
+
   it.each([
     ['another tenant', '00000000-0000-4000-8000-000000000000', 'blobs:read', Reason.BLOB_NOT_FOUND],
     ['a key without the scope', undefined, 'retrieval:write', Reason.SCOPE_MISSING],

@@ -4,16 +4,15 @@ import { type OperationContext, OperationHandler } from '@touchstone/operations'
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { Collections } from '../collection/collections.service.ts';
 import type { Space } from '../collection/collection.entity.ts';
-import { BlobFiles } from '../item/blob-files.service.ts';
 import type { ItemContent } from '../item/item-content.ts';
 import { ItemPreparation, type PreparedWrite } from '../item/item-preparation.service.ts';
 import { Items } from '../item/items.service.ts';
-import { itemLine } from './item-line.ts';
-import { type Line, lines } from './lines.ts';
+import type { ImportRow } from './import-row.ts';
+import { ImportRows } from './import-rows.service.ts';
+import { itemRow } from './item-row.ts';
 
 export const itemsImport = 'retrieval.items-import';
 
-const maximumLineBytes = 1024 * 1024;
 const batchItems = 500;
 const batchPictures = 32;
 const batchRefusals = 1_000;
@@ -42,7 +41,7 @@ interface Checkpoint extends JsonObject {
   refusals: Refusal[];
 }
 
-/** Lines that are written together; ids are unique among them. */
+/** Rows that are written together; ids are unique among them. */
 interface Batch {
   readonly items: { readonly line: number; readonly content: ItemContent }[];
   readonly refusals: Refusal[];
@@ -58,7 +57,7 @@ export class ItemsImport implements OperationHandler<JsonObject> {
     private readonly collections: Collections,
     private readonly preparation: ItemPreparation,
     private readonly items: Items,
-    private readonly blobFiles: BlobFiles,
+    private readonly importRows: ImportRows,
   ) {}
 
   async run(context: OperationContext): Promise<JsonObject> {
@@ -66,10 +65,9 @@ export class ItemsImport implements OperationHandler<JsonObject> {
     const { collection: name, blobId, token } = input as ImportInput;
     const { collection } = await this.collections.get(tenant, name);
     let state = (checkpoint as Checkpoint | undefined) ?? { line: 0, end: 0, imported: 0, unchanged: 0, refused: 0, refusals: [] };
-    const { bytes, pieces } = await this.blobFiles.open(blobId, { token, signal });
+    const { bytes, rows } = await this.importRows.open(blobId, { token, signal }, { number: state.line, end: state.end });
 
-    const rest = lines(pieces, { maximumBytes: maximumLineBytes, after: { number: state.line, end: state.end } });
-    for await (const batch of batches(rest, collection.spaces)) {
+    for await (const batch of batches(rows, collection.spaces)) {
       signal.throwIfAborted();
       const write = await this.prepare(tenant, name, batch, signal);
       state = {
@@ -103,10 +101,10 @@ export class ItemsImport implements OperationHandler<JsonObject> {
   }
 }
 
-async function* batches(all: AsyncIterable<Line>, spaces: readonly Space[]): AsyncIterable<Batch> {
+async function* batches(all: AsyncIterable<ImportRow>, spaces: readonly Space[]): AsyncIterable<Batch> {
   let batch = emptyBatch();
-  for await (const { number, end, text, refusal } of all) {
-    const read = text === undefined ? [{ pointer: '', detail: refusal! }] : itemLine(text, spaces);
+  for await (const { number, end, json, refusal } of all) {
+    const read: ItemContent | readonly Violation[] = json === undefined ? [refusal!] : itemRow(json, spaces);
     if (isRefused(read)) batch.refusals.push(...read.slice(0, 1).map(({ pointer = '', detail }) => ({ line: number, pointer, detail })));
     else {
       if (!hasRoom(batch, read)) {

@@ -25,9 +25,12 @@ export class BlobFiles {
     this.client = blobs && serviceClient(BlobService, blobs);
   }
 
-  /** @throws Problem blob-not-found, also for another tenant's. */
-  async open(id: string, options: CallOptions): Promise<BlobFile> {
-    const parts = this.reachable().readBlob({ id }, { deadline: Date.now() + longestReadMs, ...options })[Symbol.asyncIterator]();
+  /**
+   * @param range bytes; all of the blob when absent.
+   * @throws Problem blob-not-found, also for another tenant's.
+   */
+  async open(id: string, options: CallOptions, range: { offset?: number; length?: number } = {}): Promise<BlobFile> {
+    const parts = this.reachable().readBlob({ id, ...range }, { deadline: Date.now() + longestReadMs, ...options })[Symbol.asyncIterator]();
     const { value: first } = await parts.next();
     if (first?.part.case !== 'blob') throw new Error(`The blob ${id} began without its facts`);
     return { bytes: first.part.value.bytes, pieces: contents(parts), end: async () => void (await parts.return?.()) };

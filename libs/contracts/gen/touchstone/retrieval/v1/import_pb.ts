@@ -31,7 +31,7 @@ export type ImportItemsRequest = Message<"touchstone.retrieval.v1.ImportItemsReq
   collection: string;
 
   /**
-   * The blob: JSON Lines, UTF-8, at most 1 MiB a line.
+   * The blob: JSON Lines, UTF-8, at most 1 MiB a line; or Parquet, which its first bytes tell.
    *
    * @generated from field: string blob_id = 2;
    */
@@ -52,13 +52,17 @@ export const ImportItemsRequestSchema: GenMessage<ImportItemsRequest> = /*@__PUR
  */
 export const ImportService: GenService<{
   /**
-   * Writes the items of a blob, an item a line, as an operation: follow it at `GET /v1/operations/{id}`. It survives
-   * restarts and goes on where it was. A line that cannot be taken is refused and reported, the others are written. The
-   * key also needs the scope `blobs:read`.
+   * Writes the items of a blob, an item a line or a row, as an operation: follow it at `GET /v1/operations/{id}`. It
+   * survives restarts and goes on where it was. A line that cannot be taken is refused and reported, the others are
+   * written. The key also needs the scope `blobs:read`.
    *
    * A line is an item as in `items:upsert`, with pictures as `base64` only. It may bring vectors of its own making too,
    * `"vectors": {"text": {"text": […]}, "image": {"image": [[…], …]}}`. The result says how many items were `imported`,
    * `unchanged` and `refused`, and shows the first hundred refusals with line and pointer.
+   *
+   * Parquet has the same fields as columns, nested or, for `attributes` and `vectors`, as text of JSON; a null is an absent
+   * field, a row is a line. Row groups have at most 1,000,000 rows, 8,000,000 values and 128 MiB: write vectors with small
+   * ones.
    *
    * @generated from rpc touchstone.retrieval.v1.ImportService.ImportItems
    */

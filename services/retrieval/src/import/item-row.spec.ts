@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Space } from '../collection/spaces.ts';
-import { itemLine } from './item-line.ts';
+import { itemRow } from './item-row.ts';
+
+const itemLine = (line: string, spaces: readonly Space[]) => itemRow(JSON.parse(line), spaces);
 
 const spaces: Space[] = [
   { name: 'text', dimension: 2, modelVersion: 'm@1', kinds: ['text', 'ocr', 'note'] },
@@ -42,7 +44,6 @@ it('takes pictures as base64, with the text in them', () => {
 
 describe('says what is wrong, and where', () => {
   it.each<[string, string, string]>([
-    ['no JSON', '{"id":', ''],
     ['a list', '[]', ''],
     ['an unknown field', '{"id":"a","titel":"x"}', ''],
     ['a wrong type', '{"id":"a","title":5}', ''],

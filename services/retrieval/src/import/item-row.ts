@@ -7,17 +7,11 @@ import type { ItemContent } from '../item/item-content.ts';
 import { ownVectors, VectorRefused } from '../item/own-vectors.ts';
 
 /**
- * Reads one line of an import: an item of the contract, and vectors of the caller's own.
+ * Reads one row of an import: an item of the contract, and vectors of the caller's own.
  *
- * @returns the item, its own vectors with length 1; or what is wrong, with JSON pointers into the line.
+ * @returns the item, its own vectors with length 1; or what is wrong, with JSON pointers into the row.
  */
-export function itemLine(text: string, spaces: readonly Space[]): ItemContent | readonly Violation[] {
-  let json: JsonValue;
-  try {
-    json = JSON.parse(text) as JsonValue;
-  } catch (error) {
-    return [{ pointer: '', detail: `is not JSON: ${(error as Error).message}` }];
-  }
+export function itemRow(json: JsonValue, spaces: readonly Space[]): ItemContent | readonly Violation[] {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return [{ pointer: '', detail: 'expected an object' }];
 
   const { vectors = {}, ...rest } = json;
