@@ -16,6 +16,17 @@ export interface Claim {
 
   /** Called after a reading: the claim had not changed hands when it was done. @throws ClaimLost */
   check(): Promise<void>;
+
+  /** Set when the claim is rows of the same database: a reading of theirs that is part of another one takes the place of `check`. */
+  readonly rows?: ClaimRows;
+}
+
+export interface ClaimRows {
+  /** A row for each that is held; its parameters begin with `$first`. */
+  held(first: number): { sql: string; parameters: unknown[] };
+
+  /** @throws ClaimLost when fewer are held than were claimed. */
+  demand(rows: number): void;
 }
 
 /** Somebody else holds the claim now. What was read under it must not be used. */

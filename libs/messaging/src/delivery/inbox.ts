@@ -5,6 +5,8 @@ import type { DeliveryState } from './delivery-plan.ts';
 import type { EntityManager } from 'typeorm';
 
 interface StateRow {
+  /** Rows of the claim that were held. */
+  readonly held: number;
   readonly id: string;
   readonly received: boolean;
   readonly parked: boolean;
@@ -33,16 +35,19 @@ export class Inbox {
   async states(events: readonly StoredEvent[], claim: Claim): Promise<Map<string, DeliveryState>> {
     const { service } = this;
     const ofTheKey = (row: string) => `${row}.key = event.key and ${row}.tenant_id is not distinct from event.tenant_id`;
+    const held = claim.rows?.held(6);
     const rows = await this.database.systemQuery<StateRow>(
-      `select event.id, inbox.event_id is not null as received, attempt.attempts, attempt.next_attempt_at as next,
+      `select ${held ? `(select count(*)::integer from (${held.sql}) held)` : '0'} as held, event.id, inbox.event_id is not null as received, attempt.attempts, attempt.next_attempt_at as next,
          exists (select 1 from ${service}.dead_letter letter where letter.consumer = $1 and ${ofTheKey('letter')}) as parked,
          not event.replayed and exists (select 1 from ${service}.outbox where headers ? '${kafkaOffset}' and ${ofTheKey('outbox')}) as behind
        from unnest($2::uuid[], $3::text[], $4::uuid[], $5::boolean[]) as event (id, key, tenant_id, replayed)
        left join ${service}.inbox on inbox.consumer = $1 and inbox.event_id = event.id
        left join ${service}.event_attempt attempt on attempt.consumer = $1 and attempt.event_id = event.id`,
-      [service, events.map(({ eventId }) => eventId), events.map(({ key }) => key), events.map(({ tenant }) => tenant?.id ?? null), events.map(isReplayed)],
+      [service, events.map(({ eventId }) => eventId), events.map(({ key }) => key), events.map(({ tenant }) => tenant?.id ?? null), events.map(isReplayed), ...(held?.parameters ?? [])],
     );
-    await claim.check(); // After the reading: a replay in between would have taken the lease.
+    // As good as the reading: a replay before it would have taken the lease.
+    if (claim.rows) claim.rows.demand(rows[0].held);
+    else await claim.check();
     return new Map(
       rows.map(({ id, received, parked, behind, attempts, next }) => [
         id,
@@ -60,7 +65,7 @@ export class Inbox {
     await this.database.inboxTransaction(async (inbox) => {
       if ((await this.#insert(inbox.transaction, events)) < events.length) throw new AlreadyReceived();
       for (const event of events) await inbox.handle(event.tenant, () => handle(event));
-    });
+    }, events[0].tenant);
   }
 
   /** Notes a failed attempt. @throws ClaimLost */

@@ -1,6 +1,6 @@
 import type { Database } from '@touchstone/persistence';
 import type { EntityManager } from 'typeorm';
-import { type Claim, ClaimLost } from '../delivery/claim.ts';
+import { type Claim, ClaimLost, type ClaimRows } from '../delivery/claim.ts';
 
 /**
  * Leases are locked in this order everywhere: no two relays wait for each other.
@@ -16,7 +16,9 @@ export class LeaseLost extends ClaimLost {
 }
 
 /** Proof that a relay held the ranges of some events when it read them. */
-export class Lease implements Claim {
+export class Lease implements Claim, ClaimRows {
+  readonly rows = this;
+
   /**
    * @param database asked by `check`.
    * @param owner the relay, a UUID.
@@ -40,12 +42,12 @@ export class Lease implements Claim {
     this.demand((await this.database.systemQuery(sql, parameters)).length);
   }
 
-  /** A row for each range that is still held; `$1` to `$3` are its parameters. */
-  held(): { sql: string; parameters: unknown[] } {
+  /** A row for each range that is still held. */
+  held(first = 1): { sql: string; parameters: unknown[] } {
     return {
       sql: `select 1 from ${this.service}.relay_lease lease
-            join unnest($2::integer[], $3::bigint[]) as read (range, fencing) on read.range = lease.range and read.fencing = lease.fencing
-            where owner = $1`,
+            join unnest($${first + 1}::integer[], $${first + 2}::bigint[]) as read (range, fencing) on read.range = lease.range and read.fencing = lease.fencing
+            where owner = $${first}`,
       parameters: [this.owner, [...this.fencings.keys()], [...this.fencings.values()]],
     };
   }
