@@ -120,10 +120,11 @@ describe('with the platform’s models', () => {
     expect(pages).toEqual(whole);
   });
 
-  it('refuses too few dimensions for OCR', async () => {
+  it('compares prefixes of vectors, and refuses too few for OCR', async () => {
     const path = await newCollection();
     const items = ['Mending a flat tyre', 'Baking rye bread', 'Growing tomatoes'].map((title, index) => ({ id: `n${index}`, title }));
     await api().post(`${path}/items:upsert`, { items }).expect(200);
+    expect((await search(path, { query: { text: 'a puncture of my bicycle tyre' }, dimensions: 128 }))[0]).toBe('n0');
     const { body } = await api().post(`${path}/search`, { query: { ocrText: 'tyre' }, dimensions: 128 }).expect(422);
     expect(body).toMatchObject({ type: '/problems/dimensions-refused', violations: [{ pointer: '/dimensions', detail: 'expected at least 384, got 128' }] });
   });

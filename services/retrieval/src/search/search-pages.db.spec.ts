@@ -15,7 +15,7 @@ describe('pages', () => {
     ['of a vector', { query: { vector: [...topics[0]] } }],
     ['of a vector, parts', { query: { vector: [...topics[1]] }, groupBy: 'part' }],
     ['of a vector, authors', { query: { vector: [...topics[2]] }, groupBy: 'author' }],
-    ['of a vector, filtered', { query: { vector: [...topics[2]] }, filter: { field: 'price', range: { lt: { kind: { case: 'numberValue', value: 20 } } } } }],
+    ['of a vector in few dimensions, filtered', { query: { vector: [...topics[2]] }, dimensions: 8, filter: { field: 'price', range: { lt: { kind: { case: 'numberValue', value: 20 } } } } }],
     ['of an item with several pictures', { query: { itemId: 'item-3' }, task: 'image-to-note' }],
     ['of an item with several pictures, parts', { query: { itemId: 'item-3' }, task: 'image-to-ocr', groupBy: 'part' }],
     ['down to a score', { query: { vector: [...topics[3]] }, minScore: 0 }],
@@ -42,7 +42,7 @@ describe('pages', () => {
     const request = { query: { vector: [...topics[0]] }, limit: 5 };
     const { nextCursor: cursor, hits } = await search(request);
     expect(ids((await search({ ...request, limit: 9, cursor })).hits)[0]).not.toBe(hits[4].id);
-    for (const other of [{ query: { vector: [...topics[1]] } }, { filter: { field: 'isNew', exists: true } }, { groupBy: 'author' }, { minScore: 0.1 }, { task: 'text-to-note' }, { excludeSelf: false }, { cursor: `${cursor!.slice(1)}A` }, { cursor: 'nonsense' }]) {
+    for (const other of [{ query: { vector: [...topics[1]] } }, { filter: { field: 'isNew', exists: true } }, { groupBy: 'author' }, { dimensions: 8 }, { minScore: 0.1 }, { task: 'text-to-note' }, { excludeSelf: false }, { cursor: `${cursor!.slice(1)}A` }, { cursor: 'nonsense' }]) {
       expect(await problemOf({ ...request, cursor, ...other })).toBe('invalid-request /cursor');
     }
   });

@@ -90,9 +90,6 @@ export const unknownField = (pointer: string, field: string, near: readonly stri
     violations: [{ pointer, detail: near.length > 0 ? `did you mean ${near.join(' or ')}?` : 'no item has it' }],
   });
 
-/** Short of the dimension: the index compares whole vectors only. */
-export const prefixesNotBuilt = () => new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'Prefixes of vectors are not searched yet: leave `dimensions` out.' });
-
 /** No database of vectors gives all pairs; the rows have to be here. */
 export const pairsNeedMemory = () =>
   new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'The index of this platform is in Milvus, which cannot compare all vectors with each other.' });

@@ -8,7 +8,7 @@ import type { NamedField } from './filter-reader.ts';
 import { type Place, readCursor, type RequestIdentity, writeCursor } from './page-cursor.ts';
 import { QueryVectors, type SpaceQuery } from './query-vectors.service.ts';
 import { bestOfVectors, fuse, type RankedHit, rankedInSpace } from './rankings.ts';
-import { cursorRefused, prefixesNotBuilt } from './search.errors.ts';
+import { cursorRefused } from './search.errors.ts';
 import { itemsOf } from './search-query.ts';
 import { candidateKinds, type Wanted } from './searched-spaces.ts';
 
@@ -67,7 +67,6 @@ export class Searches {
     const view = await this.views.current(tenant, name, input.minPosition, signal);
     await this.fieldNames.refuseUnknown(view, input.fields);
     const queries = await this.vectors.of(view, input, signal);
-    if (input.dimensions !== undefined) throw prefixesNotBuilt();
     const identity = [tenant.id, name, input.identity, queries.map(({ space }) => [space.name, space.modelVersion])];
     const after = placeOf(input.cursor, identity);
 
