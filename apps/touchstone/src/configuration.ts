@@ -47,6 +47,7 @@ export const settings = {
   TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE: z.string().optional().describe('Ed25519 key in PEM by which the gateway signs callers’ tokens; made at start when all services run in one process'),
   TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE: z.string().optional().describe('its public half, by which services verify them'),
   TOUCHSTONE_SCAN_WORKERS: z.coerce.number().int().min(1).max(64).optional().describe('threads that scan the index; one less than there are cores when absent'),
+  TOUCHSTONE_VECTORS_DIR: z.string().min(1).optional().describe('folder for the temporary file of the index’s float32 vectors, with 4 bytes a number of room on a disk; the data folder when absent'),
   TOUCHSTONE_RETRIEVAL_INDEX: z.enum(['memory', 'milvus']).default('memory').describe('where vectors are searched: in the memory of each retrieval process, or in a Milvus that all share'),
   TOUCHSTONE_MILVUS_ADDRESS: z.string().regex(/^[^/\s:]+:\d+$/, 'expected host:port').optional().describe('that Milvus, 2.3 or later, `host:port`'),
   TOUCHSTONE_URL: z.url().optional().describe('the platform that `touchstone demo` calls; the one of this folder when absent'),
@@ -103,6 +104,7 @@ export interface Configuration {
   readonly tokenPrivateKeyFile?: string;
   readonly tokenPublicKeyFile?: string;
   readonly scanWorkers: number;
+  readonly vectorsDir: string;
   /** `host:port` of the Milvus that has the indexes; they are in memory when absent. */
   readonly milvusAddress?: string;
   readonly accessLog: 'info' | 'debug';
@@ -137,6 +139,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     tokenPrivateKeyFile: values.TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE,
     tokenPublicKeyFile: values.TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE,
     milvusAddress: milvusAddress(values),
+    vectorsDir: values.TOUCHSTONE_VECTORS_DIR ? resolve(values.TOUCHSTONE_VECTORS_DIR) : dataDir,
     scanWorkers: values.TOUCHSTONE_SCAN_WORKERS ?? Math.max(1, cpus().length - 1),
     accessLog: values.TOUCHSTONE_ACCESS_LOG,
     tracing: { endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT, headers: values.OTEL_EXPORTER_OTLP_HEADERS, sampleRatio: values.OTEL_TRACES_SAMPLER_ARG },

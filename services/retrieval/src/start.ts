@@ -27,12 +27,14 @@ export interface RetrievalOptions extends ServiceSurroundings {
   readonly fetchHosts?: readonly string[];
   /** Threads that scan the index. */
   readonly scanWorkers: number;
+  /** Folder for the temporary file of the float32 vectors; they are in memory when absent. */
+  readonly vectorFolder?: string;
   /** `host:port` of a Milvus that has the indexes; in the memory of this process when absent. */
   readonly milvusAddress?: string;
 }
 
-export async function start({ models, blobs, fetchHosts, scanWorkers, milvusAddress, ...surroundings }: RetrievalOptions): Promise<RunningService> {
-  const scanner = await Scanner.start({ workers: scanWorkers });
+export async function start({ models, blobs, fetchHosts, scanWorkers, vectorFolder, milvusAddress, ...surroundings }: RetrievalOptions): Promise<RunningService> {
+  const scanner = await Scanner.start({ workers: scanWorkers, vectorFolder });
   const milvus = milvusAddress ? await Milvus.at(milvusAddress) : undefined;
   const service = await startService({ ...surroundings, name: 'retrieval', contracts: retrievalContracts, entities, module: RetrievalModule.with({ models, scanner, milvus, blobs, fetchHosts }) });
   return {

@@ -1,4 +1,7 @@
 import { seededRandom } from '@touchstone/runtime/random';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CollectionIndex } from './collection-index.ts';
@@ -86,14 +89,24 @@ function randomOperations(seed: number, count: number): Operation[] {
   });
 }
 
+let folder: string;
 let scanner: Scanner;
-beforeAll(async () => void (scanner = await Scanner.start({ workers: 2 })));
-afterAll(() => scanner.close());
+let scannerWithFile: Scanner;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'vectors-'));
+  scanner = await Scanner.start({ workers: 2 });
+  scannerWithFile = await Scanner.start({ workers: 1, vectorFolder: folder });
+});
+afterAll(async () => {
+  await scanner.close();
+  await scannerWithFile.close();
+  await rm(folder, { recursive: true });
+});
 
 /** @returns the position of the first operation with a wrong answer and what was wrong, or nothing. */
-async function firstDifference(operations: readonly Operation[]): Promise<{ at: number; actual: unknown; expected: unknown } | undefined> {
+async function firstDifference(operations: readonly Operation[], by: Scanner): Promise<{ at: number; actual: unknown; expected: unknown } | undefined> {
   const plain = new PlainIndex();
-  let index = new CollectionIndex(scanner, spaces);
+  let index = new CollectionIndex(by, spaces);
   const write = (operation: Write): [unknown, unknown] => {
     if (operation.do === 'delete') return [index.delete(operation.id), plain.delete(operation.id)];
     return [index.upsert(operation.item), plain.upsert(operation.item)];
@@ -103,7 +116,7 @@ async function firstDifference(operations: readonly Operation[]): Promise<{ at: 
       const answers: unknown[][] = [];
       if (operation.do === 'restart') {
         index.close();
-        index = new CollectionIndex(scanner, spaces);
+        index = new CollectionIndex(by, spaces);
         for (const item of plain.items.values()) index.upsert(item);
       } else if (operation.do === 'facets') {
         const fields = ['tags', 'category', 'createdAt', 'owner', 'nested'];
@@ -140,12 +153,12 @@ async function firstDifference(operations: readonly Operation[]): Promise<{ at: 
 }
 
 /** Leaves out ever smaller runs of operations as long as a difference remains. */
-async function shortest(operations: readonly Operation[]): Promise<readonly Operation[]> {
+async function shortest(operations: readonly Operation[], by: Scanner): Promise<readonly Operation[]> {
   let trace = operations;
   for (let run = trace.length >> 1; run >= 1; run >>= 1) {
     for (let from = 0; from < trace.length; ) {
       const without = trace.toSpliced(from, run);
-      const difference = await firstDifference(without);
+      const difference = await firstDifference(without, by);
       if (difference) trace = without.slice(0, difference.at + 1);
       else from += run;
     }
@@ -153,10 +166,11 @@ async function shortest(operations: readonly Operation[]): Promise<readonly Oper
   return trace;
 }
 
-it.each([1, 2, 3, 4])('answers as a plain map does, seed %d', { timeout: 120_000 }, async (seed) => {
+it.each([[1, 'memory'], [2, 'memory'], [3, 'a file'], [4, 'a file']])('answers as a plain map does, seed %d, vectors in %s', { timeout: 120_000 }, async (seed, place) => {
+  const by = place === 'memory' ? scanner : scannerWithFile;
   const operations = randomOperations(seed, 2500);
-  const difference = await firstDifference(operations);
+  const difference = await firstDifference(operations, by);
   if (!difference) return;
-  const trace = await shortest(operations.slice(0, difference.at + 1));
-  expect.fail(`seed ${seed}, operation ${difference.at}, shortest trace:\n${trace.map((step) => JSON.stringify(step)).join('\n')}\n${JSON.stringify(await firstDifference(trace), undefined, 1)}`);
+  const trace = await shortest(operations.slice(0, difference.at + 1), by);
+  expect.fail(`seed ${seed}, operation ${difference.at}, shortest trace:\n${trace.map((step) => JSON.stringify(step)).join('\n')}\n${JSON.stringify(await firstDifference(trace, by), undefined, 1)}`);
 });

@@ -8,7 +8,7 @@ import type { SpaceRows } from './space-rows.ts';
 import type { FacetValue, Filter, IndexedItem, IndexQuery, Kind, SearchResult, VectorIndex } from './vector-index.ts';
 
 /** Rows whose headers for a prefix are made at once: a millisecond or two. */
-const prefixSlice = 4096;
+const prefixSlice = 1024;
 
 /**
  * The vectors of one collection, searched exactly (quantisation.ts says why the answers are exact and not approximately so).
@@ -29,7 +29,7 @@ export class CollectionIndex implements VectorIndex {
     spaces: ReadonlyMap<string, { dimension: number }>,
   ) {
     for (const [name, { dimension }] of spaces) checkDimension(name, dimension);
-    this.#generation = Generation.empty(scanner.arena, spaces);
+    this.#generation = Generation.empty(scanner, spaces);
   }
 
   /** Items. */
@@ -37,7 +37,7 @@ export class CollectionIndex implements VectorIndex {
     return this.#live.size;
   }
 
-  /** Bytes held: rows for scanning, live or not yet compacted, and float32 vectors for rescoring. */
+  /** Bytes of memory: rows for scanning, live or not yet compacted, and float32 vectors for rescoring unless they are in a file. */
   get usage(): { scannedBytes: number; rescoringBytes: number } {
     const rows = [...this.#generation.spaces.values()];
     const sum = (bytes: (space: SpaceRows) => number) => rows.reduce((total, space) => total + bytes(space), 0);
@@ -49,14 +49,14 @@ export class CollectionIndex implements VectorIndex {
     this.#assertOpen();
     checkDimension(name, dimension);
     if (this.#generation.spaces.has(name)) throw new RangeError(`Space ${name} is there already.`);
-    this.#generation.addSpace(this.scanner.arena, name, dimension);
+    this.#generation.addSpace(this.scanner, name, dimension);
   }
 
   /** Drops a space with all its rows. Its memory is free once no search reads it; one in flight may end with a RangeError. */
   dropSpace(name: string): void {
     this.#assertOpen();
     this.#rows(this.#generation, name);
-    this.#generation = this.#generation.compacted(this.scanner.arena, name);
+    this.#generation = this.#generation.compacted(this.scanner, name);
   }
 
   has(id: string): boolean {
@@ -97,7 +97,7 @@ export class CollectionIndex implements VectorIndex {
     const entry = this.#live.get(id);
     const rows = this.#rows(this.#generation, space);
     const wanted = kind ? kindSet([kind]) : anyKind;
-    return entry ? Array.from(rows.rowsOf(Uint32Array.of(entry.ordinal), wanted), (row) => rows.vector(row).slice()) : [];
+    return entry ? Array.from(rows.rowsOf(Uint32Array.of(entry.ordinal), wanted), (row) => rows.vector(row)) : [];
   }
 
   /** @returns whether an item has a value of the field. */
@@ -163,7 +163,7 @@ export class CollectionIndex implements VectorIndex {
   }
 
   #compact(): void {
-    if (this.#generation.isWorthCompacting) this.#generation = this.#generation.compacted(this.scanner.arena);
+    if (this.#generation.isWorthCompacting) this.#generation = this.#generation.compacted(this.scanner);
   }
 
   #checkPrefix({ space, vector }: IndexQuery, dimensions: number): void {

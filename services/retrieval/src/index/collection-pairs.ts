@@ -119,7 +119,7 @@ export class CollectionPairs {
     const { rows, generation } = this;
     const owner = this.#owner(position);
     if (!owner.isLive) return 0;
-    const vector = rows.vector(this.#list[position]).slice();
+    const vector = rows.vector(this.#list[position]);
     const query = quantiseQuery(vector, rows.head);
     const kept = await this.scanner.scan({ ...rows.scanned(), list, count: list.length, query, capacity: scoredOfBackground + neighbours, wanted: scoredOfBackground + neighbours, readsHeads: false, floor: -Infinity });
     const scores = [...kept.rows]

@@ -5,6 +5,7 @@ import { isMatch, matching } from './matches.ts';
 import { Postings } from './postings.ts';
 import { type KindSet, kindSet } from './kind-set.ts';
 import { SpaceRows } from './space-rows.ts';
+import type { VectorFile } from './vectors.file.ts';
 import type { FacetValue, Filter, IndexedItem } from './vector-index.ts';
 
 /** An item as it was written once; an update makes a new entry. */
@@ -14,6 +15,13 @@ export interface Entry {
   /** Its place in the current generation. */
   ordinal: number;
   isLive: boolean;
+}
+
+/** Where the indexes of a process are. */
+export interface IndexMemory {
+  readonly arena: Arena;
+  /** The float32 vectors; in memory too when absent. */
+  readonly file?: VectorFile;
 }
 
 /** Fewer dead items than this are not worth a compaction. */
@@ -39,8 +47,8 @@ export class Generation {
     readonly postings: Postings,
   ) {}
 
-  static empty(arena: Arena, spaces: ReadonlyMap<string, { dimension: number }>): Generation {
-    const rows = [...spaces].map(([name, { dimension }]) => [name, new SpaceRows(arena, new FloatVectors(dimension))] as const);
+  static empty({ arena, file }: IndexMemory, spaces: ReadonlyMap<string, { dimension: number }>): Generation {
+    const rows = [...spaces].map(([name, { dimension }]) => [name, new SpaceRows(arena, new FloatVectors(dimension, file))] as const);
     return new Generation(new Map(rows), new Postings());
   }
 
@@ -49,8 +57,8 @@ export class Generation {
   }
 
   /** The items that are there have no row in it. */
-  addSpace(arena: Arena, name: string, dimension: number): void {
-    const rows = new SpaceRows(arena, new FloatVectors(dimension));
+  addSpace({ arena, file }: IndexMemory, name: string, dimension: number): void {
+    const rows = new SpaceRows(arena, new FloatVectors(dimension, file));
     for (let ordinal = 0; ordinal < this.entries.length; ordinal++) rows.open();
     this.spaces.set(name, rows);
   }
@@ -61,7 +69,7 @@ export class Generation {
     try {
       for (const { space, part, kinds, vector } of parts) this.spaces.get(space)!.add(part, kindSet(kinds), vector);
     } catch (cause) {
-      this.kill(entry); // the arena is full
+      this.kill(entry); // the arena or the disk is full
       throw cause;
     }
     return entry;
@@ -75,12 +83,12 @@ export class Generation {
   }
 
   /** @returns a generation with the live entries only, which now belong to it, and without one space; this one is retired. */
-  compacted(arena: Arena, without?: string): Generation {
+  compacted({ arena, file }: IndexMemory, without?: string): Generation {
     const ordinals = new Int32Array(this.entries.length).fill(-1);
     this.entries.filter(({ isLive }) => isLive).forEach(({ ordinal }, index) => (ordinals[ordinal] = index));
     const kept = [...this.spaces].filter(([name]) => name !== without);
     const spaces = kept.map(([name, { floats }]) => {
-      const store = floats.isSparse ? new FloatVectors(floats.dimension) : floats;
+      const store = floats.isSparse ? new FloatVectors(floats.dimension, file) : floats;
       return [name, new SpaceRows(arena, store)] as const;
     });
     const next = new Generation(new Map(spaces), this.postings.renumbered(ordinals));

@@ -66,6 +66,7 @@ export class SpaceRows {
     private readonly arena: Arena,
     readonly floats: FloatVectors,
   ) {
+    floats.use();
     this.width = paddedWidth(floats.dimension);
     this.head = headWidth(floats.dimension);
     this.rowsPerBlock = Math.floor(pageBytes / (this.width + coarseBytes + fineBytes));
@@ -170,7 +171,7 @@ export class SpaceRows {
     const { headers } = prefix;
     const end = Math.min(this.length, headers.length + most);
     for (let row = headers.length; row < end; row++) {
-      const vector = this.#headers.isDead(row) ? undefined : this.vector(row);
+      const vector = this.#headers.isDead(row) ? undefined : this.floats.get(this.#slots.at(row));
       const length = vector ? norm(vector, dimensions) : 0;
       if (!vector || length === 0) headers.push(); // zeros have no direction
       else headers.push(rowFigures(vector, this.#valuesOf(row), { scale: this.#headers.scale(row), head: this.head, prefix: dimensions, length }));
@@ -245,13 +246,14 @@ export class SpaceRows {
     return this.#kinds.at(row);
   }
 
+  /** A copy. */
   vector(row: number): Float32Array {
-    return this.floats.get(this.#slots.at(row));
+    return this.floats.get(this.#slots.at(row)).slice();
   }
 
   /** Inner product of the row with a query; with a prefix of it that is shorter than the row, divided by both lengths. */
   score(row: number, query: Float32Array): number {
-    const vector = this.vector(row);
+    const vector = this.floats.get(this.#slots.at(row));
     const product = innerProduct(query, vector);
     return query.length === this.dimension ? product : product / (norm(query, query.length) * norm(vector, query.length));
   }
@@ -261,6 +263,7 @@ export class SpaceRows {
     for (const block of this.blocks.view()) this.arena.free(block, pageBytes);
     for (const prefix of this.#prefixes.values()) prefix.free();
     this.freeDropped();
+    this.floats.leave();
   }
 
   #append(part: number, kinds: KindSet, slot: number): number {
