@@ -79,7 +79,8 @@ it('shows category, author, time and parts, of which each has its vector', async
 it('finds items in a space of the caller’s own by the vectors that they bring', async () => {
   const path = await newCollection('first', { spaces: [{ name: 'joint', dimension: 3, modelVersion: 'my-clip@1' }] });
   const { body: collection } = await api().get(path).expect(200);
-  expect(collection.spaces).toEqual([{ name: 'joint', dimension: 3, modelVersion: 'my-clip@1', kinds: ['text', 'image', 'ocr', 'note'], isOwn: true }]);
+  const versions = [{ modelVersion: 'my-clip@1', dimension: 3, state: 'active' }];
+  expect(collection.spaces).toEqual([{ name: 'joint', dimension: 3, modelVersion: 'my-clip@1', kinds: ['text', 'image', 'ocr', 'note'], isOwn: true, versions }]);
   const items = [
     { id: 'a', title: 'No vector of it is made here', vectors: { joint: { text: [2, 0, 0], image: [[0, 3, 0], [0, 0, 1]] } } },
     { id: 'b', vectors: { joint: { note: [1, 1, 0] } } },

@@ -10,6 +10,7 @@ import { DuplicateService } from '@touchstone/contracts/gen/touchstone/retrieval
 import { GalleryService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/gallery_pb';
 import { ImportService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/import_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { ModelVersionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/model_version_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import supertest from 'supertest';
@@ -63,6 +64,9 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'OperationService.RetryOperation': { path: { id: '{cancelled}' } },
   'OperationService.WatchOperation': { path: { id: '{operation}' } },
   'SearchService.Search': { path: { collection: '{collection}' }, body: { query: { text: 'one' }, limit: 1, groupBy: 'author', facets: ['createdAt'], explain: true, withItems: true } },
+  'ModelVersionService.Reindex': { path: { collection: '{collection}' }, body: { space: 'text', modelVersion: 'embed-text' }, status: 409 },
+  'ModelVersionService.SwitchModelVersion': { path: { collection: '{collection}' }, body: { space: 'text', modelVersion: 'embed-text' } },
+  'ModelVersionService.DropModelVersion': { path: { collection: '{collection}', space: 'text', modelVersion: 'embed-text' }, status: 409 },
   'Embeddings.Create': { path: {}, body: { model: 'embed-text', input: 'one' } },
   'BlobService.StoreBlob': { path: {}, body: randomBytes(100) },
   'BlobService.GetBlob': { path: { id: '{blob}' } },
@@ -98,6 +102,7 @@ const contracts = [
   ItemService,
   OperationService,
   SearchService,
+  ModelVersionService,
   BlobService,
   TenantService,
   KeyService,

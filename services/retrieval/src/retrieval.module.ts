@@ -30,6 +30,10 @@ import { Items } from './item/items.service.ts';
 import { KeptPictures } from './item/kept-pictures.service.ts';
 import { Pictures } from './item/pictures.service.ts';
 import { StoredItems } from './item/stored-items.service.ts';
+import { ModelVersionController } from './model-version/model-version.controller.ts';
+import { ModelVersions } from './model-version/model-versions.service.ts';
+import { Reindex } from './model-version/reindex.operation.ts';
+import { Shadow } from './model-version/shadow.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
 import { CollectionViews, MILVUS, SCANNER } from './search/collection-views.service.ts';
@@ -54,7 +58,7 @@ export class RetrievalModule {
   static with({ models, scanner, milvus, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
-      controllers: [CollectionController, CollectionStatisticsEvents, DuplicateController, EmbeddingController, GalleryController, ImportController, ItemController, SearchController],
+      controllers: [CollectionController, CollectionStatisticsEvents, DuplicateController, EmbeddingController, GalleryController, ImportController, ItemController, ModelVersionController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
@@ -82,11 +86,14 @@ export class RetrievalModule {
         ItemsImport,
         KeptPictures,
         LatestPositions,
+        ModelVersions,
         PicturePairs,
         Pictures,
         Queries,
         QueryVectors,
+        Reindex,
         Searches,
+        Shadow,
         StoredItems,
       ],
     };

@@ -5,6 +5,7 @@ import { EmbeddingService } from '@touchstone/contracts/gen/touchstone/retrieval
 import { GalleryService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/gallery_pb';
 import { ImportService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/import_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { ModelVersionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/model_version_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import type { Models } from '@touchstone/models';
 import type { Health } from '@touchstone/runtime/lifecycle';
@@ -16,7 +17,7 @@ import { RetrievalModule } from './retrieval.module.ts';
 import { CollectionViews } from './search/collection-views.service.ts';
 
 /** The contracts that this service alone implements. */
-export const retrievalContracts = [CollectionService, DuplicateService, GalleryService, ImportService, ItemService, SearchService, EmbeddingService];
+export const retrievalContracts = [CollectionService, DuplicateService, GalleryService, ImportService, ItemService, SearchService, ModelVersionService, EmbeddingService];
 
 export interface RetrievalOptions extends ServiceSurroundings {
   /** Who made them closes them. */

@@ -26,6 +26,7 @@ const first = [
   'touchstone.retrieval.v1.ImportService',
   'touchstone.retrieval.v1.ItemService',
   'touchstone.retrieval.v1.SearchService',
+  'touchstone.retrieval.v1.ModelVersionService',
   'touchstone.operations.v1.OperationService',
   'touchstone.blobs.v1.BlobService',
   'touchstone.gateway.v1.TenantService',

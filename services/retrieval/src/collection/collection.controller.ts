@@ -7,7 +7,7 @@ import {
   type PutCollectionRequest,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { Collections, type CountedCollection } from './collections.service.ts';
-import { isOwnSpace } from './spaces.ts';
+import { isOwnSpace, type Space } from './spaces.ts';
 
 @GrpcController(CollectionService)
 export class CollectionController implements Implementation<typeof CollectionService> {
@@ -22,12 +22,16 @@ export class CollectionController implements Implementation<typeof CollectionSer
   }
 }
 
-function toMessage({ collection, statistics }: CountedCollection): Result<typeof CollectionSchema> {
+export function toMessage({ collection, statistics }: CountedCollection): Result<typeof CollectionSchema> {
   const { items = 0, images = 0, upserts = 0, deletes = 0, lastChangeAt } = statistics ?? {};
   return {
     name: collection.name,
-    spaces: collection.spaces.map((space) => ({ ...space, kinds: [...space.kinds], isOwn: isOwnSpace(space.name) })),
+    spaces: collection.spaces.map(({ others, ...space }) => ({ ...space, kinds: [...space.kinds], isOwn: isOwnSpace(space.name), versions: versionsOf({ ...space, others }) })),
     statistics: { items, images, upserts, deletes, lastChangeAt: lastChangeAt ? timestampFromDate(lastChangeAt) : undefined },
     createdAt: timestampFromDate(collection.createdAt),
   };
+}
+
+function versionsOf({ modelVersion, dimension, others = [] }: Space) {
+  return [{ modelVersion, dimension, state: 'active' }, ...others.map((other) => ({ ...other }))];
 }

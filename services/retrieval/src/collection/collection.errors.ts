@@ -22,8 +22,8 @@ export const spacesRefused = ({ pointer, message }: SpacesRefused) =>
   new Problem({ reason: Reason.INVALID_REQUEST, detail: 'A collection cannot have these spaces.', violations: [{ pointer: `/spaces${pointer}`, detail: message }] });
 
 /** Vectors of two models cannot be compared, so nothing is embedded into such a collection. */
-export const modelDiffers = (space: string, expected: string, running: string) =>
+export const modelDiffers = (space: string, expected: string, known: readonly string[]) =>
   new Problem({
     reason: Reason.MODEL_DIFFERS,
-    detail: `The space ${space} holds vectors of ${expected}; the running model is ${running}.`,
+    detail: `The space ${space} holds vectors of ${expected}; this platform has ${known.join(', ')}.`,
   });

@@ -3,6 +3,7 @@ import type { Models } from '@touchstone/models';
 import { Database, insertOnce } from '@touchstone/persistence';
 import type { Once } from '@touchstone/runtime/once';
 import type { Tenant } from '@touchstone/runtime/tenant';
+import type { EntityManager } from 'typeorm';
 import { MODELS } from '../models.ts';
 import { collectionDiffers, collectionNotFound, spacesRefused } from './collection.errors.ts';
 import { Collection } from './collection.entity.ts';
@@ -34,11 +35,13 @@ export class Collections {
   }
 
   async get(tenant: Tenant, name: string): Promise<CountedCollection> {
-    return this.database.transaction(tenant, async (transaction) => {
-      const collection = await transaction.findOneBy(Collection, { tenantId: tenant.id, name });
-      if (!collection) throw collectionNotFound(name);
-      return { collection, statistics: await transaction.findOneBy(CollectionStatistics, { tenantId: tenant.id, collection: name }) };
-    });
+    return this.database.transaction(tenant, (transaction) => this.find(transaction, tenant, name));
+  }
+
+  async find(transaction: EntityManager, tenant: Tenant, name: string): Promise<CountedCollection> {
+    const collection = await transaction.findOneBy(Collection, { tenantId: tenant.id, name });
+    if (!collection) throw collectionNotFound(name);
+    return { collection, statistics: await transaction.findOneBy(CollectionStatistics, { tenantId: tenant.id, collection: name }) };
   }
 
   private spacesOf(wanted: readonly WantedSpace[]): Space[] {

@@ -1,5 +1,6 @@
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
+import type { Space } from './spaces.ts';
 import { collectionNotFound } from './collection.errors.ts';
 
 /** Locks the collection until the commit and takes its next position. @throws Problem collection-not-found */
@@ -12,8 +13,14 @@ export async function nextPosition(transaction: EntityManager, tenant: Tenant, n
   return Number(row.position);
 }
 
-/** Locks the collection until the commit: nobody else writes its items meanwhile. @throws Problem collection-not-found */
-export async function lockCollection(transaction: EntityManager, tenant: Tenant, name: string): Promise<void> {
-  const rows = await transaction.query('select 1 from retrieval.collection where tenant_id = $1 and name = $2 for update', [tenant.id, name]);
-  if (rows.length === 0) throw collectionNotFound(name);
+/**
+ * Locks the collection until the commit: nobody else writes its items meanwhile, or changes its spaces.
+ *
+ * @returns its spaces.
+ * @throws Problem collection-not-found
+ */
+export async function lockCollection(transaction: EntityManager, tenant: Tenant, name: string): Promise<readonly Space[]> {
+  const [row] = await transaction.query<{ spaces: Space[] }[]>('select spaces from retrieval.collection where tenant_id = $1 and name = $2 for update', [tenant.id, name]);
+  if (!row) throw collectionNotFound(name);
+  return row.spaces;
 }

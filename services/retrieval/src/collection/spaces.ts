@@ -1,4 +1,5 @@
 import { type Kind, kinds as allKinds } from '../index/vector-index.ts';
+import type { OtherVersion } from './versions.ts';
 
 /** A vector space in which the items of a collection are found. */
 export interface Space {
@@ -7,6 +8,8 @@ export interface Space {
   readonly modelVersion: string;
   /** What of an item has a vector in it, in the order of `kinds`. */
   readonly kinds: readonly Kind[];
+  /** Versions of the model beside the active one, which the fields above are about; absent when there was never one. */
+  readonly others?: readonly OtherVersion[];
 }
 
 /** A space as its maker wants it. */

@@ -44,7 +44,7 @@ export class GalleryComparison {
     const references = await this.views.current(tenant, referenceCollection, 0, signal);
     const { query } = wanted;
     if (query.kind !== 'item') {
-      const inSpaces = await this.vectors.of(references, wanted, signal);
+      const inSpaces = await this.vectors.of(references, references.spaces, wanted, signal);
       return { vectors: inSpaces.flatMap(({ space, vectors }) => vectors.map((vector) => ({ space: space.name, vector }))) };
     }
     if (collection === undefined) throw collectionNeeded();

@@ -7,6 +7,8 @@ import { log } from '@touchstone/runtime/logging';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
 import { Collection } from '../collection/collection.entity.ts';
+import { indexKey } from '../collection/versions.ts';
+import type { IndexedPart } from '../index/vector-index.ts';
 import { type Change, CollectionLog } from '../search/collection-log.service.ts';
 import type { Comparison } from './comparison.ts';
 import { GalleryComparison } from './gallery-comparison.service.ts';
@@ -83,10 +85,10 @@ export class GalleryFollower implements OnApplicationBootstrap, OnApplicationShu
 
   private async catchUp(due: Due, signal: AbortSignal): Promise<void> {
     for (let { position } = due; !signal.aborted; ) {
-      const { changes, position: next, isLast } = await this.collectionLog.read(due.tenant, due.collection, position);
-      const isMine = await this.match({ ...due, position }, changes, next, signal);
-      if (!isMine || isLast) return;
-      position = next;
+      const page = await this.collectionLog.read(due.tenant, due.collection, position);
+      const isMine = page && (await this.match({ ...due, position }, page.changes, page.position, signal));
+      if (!isMine || page.isLast) return;
+      position = page.position;
     }
   }
 
@@ -97,11 +99,14 @@ export class GalleryFollower implements OnApplicationBootstrap, OnApplicationShu
       const gallery = await transaction.findOneBy(Gallery, { tenantId: tenant.id, name });
       if (!gallery) return undefined;
       const collections = await Promise.all([collection, gallery.referenceCollection].map((each) => transaction.findOneByOrFail(Collection, { tenantId: tenant.id, name: each })));
-      return { gallery, spaces: new Set(sharedSpaces(collections[0].spaces, collections[1].spaces)) };
+      const shared = sharedSpaces(collections[0].spaces, collections[1].spaces);
+      const names = collections[1].spaces.filter(({ name }) => shared.includes(name)).map((space) => [indexKey(space), space.name] as const);
+      return { gallery, names: new Map(names) };
     });
     if (!found) return false;
-    const { gallery, spaces } = found;
-    const items = changes.map((change) => ('item' in change ? { id: change.item.id, vectors: change.item.parts.filter(({ space }) => spaces.has(space)) } : { id: change.deleted, vectors: [] }));
+    const { gallery, names } = found;
+    const comparable = (parts: readonly IndexedPart[]) => parts.flatMap(({ space, vector }) => (names.has(space) ? [{ space: names.get(space)!, vector }] : []));
+    const items = changes.map((change) => ('item' in change ? { id: change.item.id, vectors: comparable(change.item.parts) } : { id: change.deleted, vectors: [] }));
     const compared = items.map(({ id, vectors }) => ({ vectors, self: gallery.referenceCollection === collection ? id : undefined }));
     const matches = await this.comparison.matches(tenant, gallery, compared, signal);
     const page = { position: next, items: items.map(({ id }, index) => ({ id, position: changes[index].position, matches: matches[index].slice(0, maximumReferences) })) };

@@ -7,6 +7,7 @@ import type { Space } from '../collection/collection.entity.ts';
 import type { ItemContent } from '../item/item-content.ts';
 import { ItemPreparation, type PreparedWrite } from '../item/item-preparation.service.ts';
 import { Items } from '../item/items.service.ts';
+import { untilVersionsStay } from '../item/prepared-versions.ts';
 import type { ImportRow } from './import-row.ts';
 import { ImportRows } from './import-rows.service.ts';
 import { itemRow } from './item-row.ts';
@@ -69,17 +70,20 @@ export class ItemsImport implements OperationHandler<JsonObject> {
 
     for await (const batch of batches(rows, collection.spaces)) {
       signal.throwIfAborted();
-      const write = await this.prepare(tenant, name, batch, signal);
-      state = {
-        line: batch.line,
-        end: batch.end,
-        imported: state.imported + write.changed.length,
-        unchanged: state.unchanged + write.unchanged,
-        refused: state.refused + batch.refusals.length,
-        refusals: [...state.refusals, ...batch.refusals.toSorted((a, b) => a.line - b.line)].slice(0, shownRefusals),
-      };
-      context.progress({ done: batch.end, total: bytes });
-      await context.save(state, async (transaction) => void (await this.items.store(transaction, tenant, name, write)));
+      const before = state;
+      await untilVersionsStay(async () => {
+        const write = await this.prepare(tenant, name, batch, signal);
+        state = {
+          line: batch.line,
+          end: batch.end,
+          imported: before.imported + write.changed.length,
+          unchanged: before.unchanged + write.unchanged,
+          refused: before.refused + batch.refusals.length,
+          refusals: [...before.refusals, ...batch.refusals.toSorted((a, b) => a.line - b.line)].slice(0, shownRefusals),
+        };
+        context.progress({ done: batch.end, total: bytes });
+        await context.save(state, async (transaction) => void (await this.items.store(transaction, tenant, name, write)));
+      });
     }
     const { imported, unchanged, refused, refusals } = state;
     return { imported, unchanged, refused, refusals };

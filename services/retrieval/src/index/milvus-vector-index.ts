@@ -118,7 +118,13 @@ export class MilvusVectorIndex implements VectorIndex {
 
   async addSpace(space: string, dimension: number): Promise<void> {
     if (this.#names.has(space)) throw new RangeError(`Space ${space} is there already.`);
-    await this.#create(space, this.#know(space, dimension), dimension);
+    const name = this.#know(space, dimension);
+    try {
+      await this.#create(space, name, dimension);
+    } catch (error) {
+      this.#names.delete(space); // so it can be added again
+      throw error;
+    }
   }
 
   async dropSpace(space: string): Promise<void> {

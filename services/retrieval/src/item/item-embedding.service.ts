@@ -47,7 +47,7 @@ export class ItemEmbedding {
   }
 
   async embedTexts(space: SpaceVersion, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
-    return this.embed(space, this.models.text, texts, signal);
+    return this.embed(space, this.models.texts, texts, signal);
   }
 
   /** @param pointerOf JSON pointer of the picture at a position of `images`. */
@@ -58,7 +58,7 @@ export class ItemEmbedding {
     signal: AbortSignal,
   ): Promise<Float32Array[]> {
     try {
-      return await this.embed(space, this.models.image, images, signal);
+      return await this.embed(space, this.models.images, images, signal);
     } catch (error) {
       if (!(error instanceof PictureRefused)) throw error;
       throw new Problem(
@@ -72,8 +72,9 @@ export class ItemEmbedding {
     }
   }
 
-  private async embed<Input>(space: SpaceVersion, model: EmbeddingModel<Input>, inputs: readonly Input[], signal: AbortSignal): Promise<Float32Array[]> {
-    if (model.version !== space.modelVersion) throw modelDiffers(space.name, space.modelVersion, model.version);
+  private async embed<Input>(space: SpaceVersion, models: readonly EmbeddingModel<Input>[], inputs: readonly Input[], signal: AbortSignal): Promise<Float32Array[]> {
+    const model = models.find(({ version }) => version === space.modelVersion);
+    if (!model) throw modelDiffers(space.name, space.modelVersion, models.map(({ version }) => version));
     try {
       return await model.embed(inputs, { signal });
     } catch (error) {

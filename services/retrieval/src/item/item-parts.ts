@@ -1,5 +1,6 @@
 import { type Kind, kinds as allKinds } from '../index/vector-index.ts';
 import type { Space } from '../collection/spaces.ts';
+import { keptVersions } from '../collection/versions.ts';
 import { sha256 } from './content-hash.ts';
 import type { OwnVector } from './own-vectors.ts';
 
@@ -31,9 +32,13 @@ export const joinedText = (texts: readonly string[]): string => texts.filter((te
 /**
  * The parts that an item has in the spaces of its collection: title and body as `text`, each picture as `image`, the text in
  * each picture as `ocr`, all of its texts as `note`. An item that has no OCR text is found as a note by its text.
+ * In every version of a space's model that the collection keeps; a vector that the caller brings is of the active one.
  */
 export function itemParts(item: SearchableItem, spaces: readonly Space[]): ItemPart[] {
-  return spaces.flatMap((space) => partsIn(space, item));
+  return spaces.flatMap((space) => {
+    const [active, ...others] = keptVersions(space);
+    return [...partsIn(active, item), ...others.flatMap((other) => partsIn(other, { ...item, vectors: [] }))];
+  });
 }
 
 interface Candidate {

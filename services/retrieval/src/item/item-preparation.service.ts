@@ -3,6 +3,7 @@ import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { Collection, type Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
+import { indexKey, keptVersions } from '../collection/versions.ts';
 import { contentHash, sha256 } from './content-hash.ts';
 import { foreignContent } from './foreign-content.ts';
 import { type ItemContent, itemFields } from './item-content.ts';
@@ -17,6 +18,8 @@ const maximumAttributeBytes = 16_384;
 export interface PreparedWrite {
   readonly changed: readonly PreparedItem[];
   readonly unchanged: number;
+  /** In which they are embedded, as the index names them. */
+  readonly versions: readonly string[];
   /** Of the collection before the write. */
   readonly position: number;
 }
@@ -71,7 +74,7 @@ export class ItemPreparation {
       });
       return { content: item.content, hash: item.hash, images: item.images, parts };
     });
-    return { changed, unchanged: contents.length - changed.length, position: collection.position };
+    return { changed, unchanged: contents.length - changed.length, versions: collection.spaces.flatMap(keptVersions).map(indexKey), position: collection.position };
   }
 
   /** Vectors that items have already, by what they were made of. */

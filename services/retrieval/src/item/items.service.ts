@@ -7,13 +7,14 @@ import type { Tenant } from '@touchstone/runtime/tenant';
 import { type EntityManager, In } from 'typeorm';
 import { Collection } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
-import { nextPosition } from '../collection/log-position.ts';
+import { lockCollection, nextPosition } from '../collection/log-position.ts';
 import { Folding, type WrittenContent } from '../duplicate/folding.service.ts';
 import { CollectionViews } from '../search/collection-views.service.ts';
 import type { ItemContent } from './item-content.ts';
 import { Item, ItemImage, ItemVector } from './item.entity.ts';
 import { itemNotFound } from './item.errors.ts';
 import { ItemPreparation, type PreparedItem, type PreparedWrite } from './item-preparation.service.ts';
+import { inKeptVersions, untilVersionsStay } from './prepared-versions.ts';
 import { StoredItems } from './stored-items.service.ts';
 
 export interface Written {
@@ -46,17 +47,25 @@ export class Items {
    * stored stay untouched, so a repeated call changes nothing and emits nothing.
    */
   async upsert(tenant: Tenant, name: string, contents: readonly ItemContent[], signal: AbortSignal, once?: Once<Written>): Promise<Written> {
-    const prepared = await this.preparation.prepare(tenant, name, contents, signal);
-    const { changed, unchanged } = prepared;
-    const write = async (transaction: EntityManager): Promise<Written> => ({ upserted: changed.length, unchanged, position: await this.store(transaction, tenant, name, prepared) });
-    const written = changed.length === 0 && !once ? { upserted: 0, unchanged, position: prepared.position } : await this.database.transaction(tenant, write, once);
+    const written = await untilVersionsStay(async () => {
+      const prepared = await this.preparation.prepare(tenant, name, contents, signal);
+      const { changed, unchanged } = prepared;
+      const write = async (transaction: EntityManager): Promise<Written> => ({ upserted: changed.length, unchanged, position: await this.store(transaction, tenant, name, prepared) });
+      return changed.length === 0 && !once ? { upserted: 0, unchanged, position: prepared.position } : this.database.transaction(tenant, write, once);
+    });
     await this.views.bring(tenant, name, written.position, signal);
     return written;
   }
 
-  /** The second half of a write, in a transaction of the caller's. No model is called in it. @returns the position of the write. */
-  async store(transaction: EntityManager, tenant: Tenant, collection: string, { changed, position: before }: PreparedWrite): Promise<number> {
-    if (changed.length === 0) return before;
+  /**
+   * The second half of a write, in a transaction of the caller's. No model is called in it.
+   *
+   * @returns the position of the write.
+   * @throws VersionsChanged when the write must be prepared again.
+   */
+  async store(transaction: EntityManager, tenant: Tenant, collection: string, prepared: PreparedWrite): Promise<number> {
+    if (prepared.changed.length === 0) return prepared.position;
+    const changed = inKeptVersions(prepared, await lockCollection(transaction, tenant, collection));
     const position = await this.position(transaction, tenant, collection, changed.map(writtenContent));
     // The collection's row is locked, so what stands here cannot change before the commit.
     const { hashes, pictures } = await this.stored.replace(transaction, tenant, collection, position, changed);

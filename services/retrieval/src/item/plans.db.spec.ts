@@ -45,5 +45,5 @@ it.each([0, 1, 500, 5_000])('with %d items that nobody has analysed, a key finds
   const key = 'where tenant_id = $1 and collection = $2 and';
   expect(await indexesOf(`(generic_plan) select 1 from only retrieval.item ${key} id = $3 for key share`)).toEqual(['item_pkey']);
   expect(await indexesOf(`(generic_plan) delete from retrieval.item_tombstone ${key} item_id = $3`)).toEqual(['item_tombstone_pkey']);
-  for (const after of [0, items]) expect(await indexesOf(pageStatement, [tenant, 'c', after])).toEqual(['item_log', 'item_tombstone_log', 'item_vector_pkey']);
+  for (const after of [0, items]) expect(await indexesOf(pageStatement, [tenant, 'c', after])).toEqual(['item_log', 'item_tombstone_log', 'item_vector_pkey', 'collection_pkey']);
 });

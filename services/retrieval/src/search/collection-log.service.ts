@@ -3,6 +3,7 @@ import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
 import type { Space } from '../collection/collection.entity.ts';
+import { indexKey } from '../collection/versions.ts';
 import { kindsOf } from '../index/kind-set.ts';
 import type { IndexedItem } from '../index/vector-index.ts';
 
@@ -15,9 +16,13 @@ export type Change = ({ readonly item: IndexedItem } | { readonly deleted: strin
 /** The log after a position, whole writes only, oldest first. */
 export interface LogPage {
   readonly changes: readonly Change[];
-  /** Position of the last change. */
+  /** Of the last change; on the last page that of the collection, which a change of its spaces alone moves too. */
   readonly position: number;
+  /** Of the collection when the page was read. */
+  readonly latest: number;
   readonly isLast: boolean;
+  /** As they were when the page was read. */
+  readonly spaces: readonly Space[];
 }
 
 export interface DirectoryEntry {
@@ -37,9 +42,12 @@ interface LogRow {
   created_at: Date | null;
   keeper: string | null;
   space: string | null;
+  model_version: string | null;
   kinds: number | null;
   part: number | null;
   vector: Buffer | null;
+  /** In the row that is about the collection itself, the last one. */
+  spaces: Space[] | null;
 }
 
 /** The item rows of a collection, read as the log from which its index is made. */
@@ -85,16 +93,25 @@ export class CollectionLog {
     );
   }
 
-  /** One statement, so that items, tombstones and vectors are of one moment. */
-  async read(tenant: Tenant, name: string, after: number, open?: EntityManager): Promise<LogPage> {
+  /**
+   * One statement, so that items, tombstones, vectors and the collection's spaces are of one moment. The vectors name their
+   * version as the index does.
+   *
+   * @returns undefined when the collection is gone.
+   */
+  async read(tenant: Tenant, name: string, after: number, open?: EntityManager): Promise<LogPage | undefined> {
     const ask = (transaction: EntityManager) => transaction.query<LogRow[]>(pageStatement, [tenant.id, name, after]);
     const rows = await (open ? ask(open) : this.database.systemTransaction(ask, { tenant }));
-    return { changes: changesOf(rows), position: Number(rows.at(-1)?.position ?? after), isLast: new Set(rows.map(({ id }) => id)).size < pageSize };
+    const collection = rows.pop();
+    if (!collection) return undefined;
+    const isLast = new Set(rows.map(({ id }) => id)).size < pageSize;
+    const latest = Number(collection.position);
+    return { changes: changesOf(rows), position: isLast ? latest : Number(rows.at(-1)!.position), latest, isLast, spaces: collection.spaces! };
   }
 }
 
 /**
- * `log` has the index; the collection's name is compared all the same, since two names may have one hash. What PostgreSQL
+ * The last row is about the collection. `log` has the index; the collection's name is compared all the same, since two names may have one hash. What PostgreSQL
  * guesses of a table that nobody has analysed must not matter: each half ends at its page, and vectors are looked up for each
  * item (`offset 0` keeps that from becoming a join, which read all vectors of the collection for each item).
  */
@@ -110,13 +127,16 @@ export const pageStatement = `
     order by position
     fetch first ${pageSize} rows with ties
   )
-  select page.*, v.space, v.kinds, v.part, v.vector from page
+  select page.*, v.space, v.model_version, v.kinds, v.part, v.vector, null as spaces from page
   left join lateral (
-    select space, kinds, part, vector from retrieval.item_vector v
+    select space, model_version, kinds, part, vector from retrieval.item_vector v
     where not is_deleted and v.tenant_id = $1 and v.collection = $2 and v.item_id = page.id
     offset 0
   ) v on true
-  order by page.position, page.id, v.space, v.kinds, v.part`;
+  union all
+  select null, position, false, null, null, null, null, null, null, null, null, null, null, spaces from retrieval.collection
+  where tenant_id = $1 and name = $2
+  order by position, id nulls last, space, model_version, kinds, part`;
 
 function changesOf(rows: readonly LogRow[]): Change[] {
   const changes: Change[] = [];
@@ -128,7 +148,7 @@ function changesOf(rows: readonly LogRow[]): Change[] {
       changes.push({ position, deleted: id });
       continue;
     }
-    const parts = rows.slice(start, end).flatMap(({ space, kinds, part, vector }) => (vector ? [{ space: space!, kinds: kindsOf(kinds!), part: part!, vector: toFloats(vector) }] : []));
+    const parts = rows.slice(start, end).flatMap(({ space, model_version, kinds, part, vector }) => (vector ? [{ space: indexKey({ name: space!, modelVersion: model_version! }), kinds: kindsOf(kinds!), part: part!, vector: toFloats(vector) }] : []));
     const { keeper } = rows[start];
     changes.push({ position, item: { id, fields: fieldsOf(rows[start]), ...(keeper ? { keeper } : {}), parts } });
   }

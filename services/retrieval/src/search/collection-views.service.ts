@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Problem } from '@touchstone/contracts';
 import { DatabaseUnavailable } from '@touchstone/persistence';
@@ -8,9 +9,11 @@ import { CollectionIndex } from '../index/collection-index.ts';
 import { MilvusVectorIndex } from '../index/milvus-vector-index.ts';
 import type { Milvus } from '../index/milvus.client.ts';
 import type { Scanner } from '../index/scanner.ts';
-import type { VectorIndex } from '../index/vector-index.ts';
+import type { Kind } from '../index/vector-index.ts';
+import { type VersionedSpace, VersionedIndex } from '../index/versioned-index.ts';
 import type { Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
+import { indexKey, keptVersions } from '../collection/versions.ts';
 import { CollectionLog, type DirectoryEntry } from './collection-log.service.ts';
 import { LatestPositions } from './latest-positions.service.ts';
 import { pairsNeedMemory, positionBeyondLog, positionNotReached } from './search.errors.ts';
@@ -27,31 +30,41 @@ const latestPatienceMs = 1_000;
 
 /** The index of one collection, as far as its log was applied. */
 export class CollectionView {
-  readonly index: VectorIndex;
+  /** Its spaces by their plain names in the active version, by `indexKey` in every version. */
+  readonly index: VersionedIndex;
   private readonly own: CollectionIndex | MilvusVectorIndex;
+  /** Up to here the log was applied; where the index is shared, the position of which the spaces are. */
   private applied = 0;
+  private current: readonly Space[];
   private reading: Promise<void> | undefined;
 
   constructor(
     readonly tenant: Tenant,
     readonly name: string,
-    readonly spaces: readonly Space[],
+    spaces: readonly Space[],
     { scanner, milvus }: { readonly scanner: Scanner; readonly milvus?: Milvus },
     private readonly collectionLog: CollectionLog,
   ) {
-    const dimensions = new Map(spaces.map((space) => [space.name, space]));
+    this.current = spaces;
+    const versions = spaces.flatMap(versionsInIndex);
+    const dimensions = new Map(versions.map((version) => [version.key, version]));
     this.own = milvus ? MilvusVectorIndex.at(milvus, `${tenant.id}/${name}`, dimensions) : new CollectionIndex(scanner, dimensions);
-    this.index = this.own;
+    this.index = new VersionedIndex(this.own, versions);
   }
 
   /** Position of the last applied write. A shared index may lose it: then it is below all. */
   get position(): number {
-    return this.own instanceof MilvusVectorIndex ? this.own.position : this.applied;
+    return this.own instanceof MilvusVectorIndex ? Math.min(this.own.position, this.applied) : this.applied;
+  }
+
+  /** As of `position`. What comes later has another array: take it once for a search. */
+  get spaces(): readonly Space[] {
+    return this.current;
   }
 
   /** All pairs above a threshold. @throws Problem not-implemented where the vectors are not in memory. */
-  pairs(...asked: Parameters<CollectionIndex['pairs']>): ReturnType<CollectionIndex['pairs']> {
-    if (this.own instanceof CollectionIndex) return this.own.pairs(...asked);
+  pairs(space: string, kind: Kind, threshold: number): ReturnType<CollectionIndex['pairs']> {
+    if (this.own instanceof CollectionIndex) return this.own.pairs(this.index.keyOf(space), kind, threshold);
     throw pairsNeedMemory();
   }
 
@@ -71,9 +84,10 @@ export class CollectionView {
   }
 
   private async readPage(index: CollectionIndex): Promise<boolean> {
-    const { changes, position, isLast } = await this.collectionLog.read(this.tenant, this.name, this.applied);
+    const { spaces, changes, position, isLast } = found(await this.collectionLog.read(this.tenant, this.name, this.applied), this.name);
+    await this.keep(spaces); // before the items: they may have parts in a version that came with them
     for (const change of changes) {
-      if ('item' in change) index.upsert(change.item);
+      if ('item' in change) index.upsert(this.index.inKeptVersions(change.item));
       else index.delete(change.deleted);
     }
     this.applied = position;
@@ -85,15 +99,38 @@ export class CollectionView {
     const isLast = await this.collectionLog.alone(this.tenant, this.name, async (transaction) => {
       await index.locate();
       await index.ensure();
-      const page = await this.collectionLog.read(this.tenant, this.name, index.position, transaction);
+      const page = found(await this.collectionLog.read(this.tenant, this.name, index.position, transaction), this.name);
       // The lock ends with its connection: asked before each step, for Milvus itself cannot refuse a writer that has lost it.
       const mayWrite = async () => void (await transaction.query('select 1'));
-      if (page.position > index.position) await index.apply(page.changes, page.position, mayWrite);
+      await this.keep(page.spaces);
+      const changes = page.changes.map((change) => ('item' in change ? { item: this.index.inKeptVersions(change.item) } : change));
+      if (page.position > index.position) await index.apply(changes, page.position, mayWrite);
+      this.applied = page.latest;
       return page.isLast;
     });
-    if (isLast === undefined) await index.locate();
-    return isLast ?? true;
+    if (isLast !== undefined) return isLast;
+    const { spaces, position } = found(await this.collectionLog.find(this.tenant, this.name), this.name);
+    await this.keep(spaces);
+    this.applied = position;
+    await index.locate();
+    return true;
   }
+
+  /** Takes over the spaces as they are now: versions that came, went or became active. */
+  private async keep(spaces: readonly Space[]): Promise<void> {
+    if (isDeepStrictEqual(this.current, spaces)) return;
+    await this.index.keep(spaces.flatMap(versionsInIndex));
+    this.current = spaces;
+  }
+}
+
+function found<Found>(there: Found | undefined, collection: string): Found {
+  if (there === undefined) throw collectionNotFound(collection);
+  return there;
+}
+
+function versionsInIndex(space: Space): VersionedSpace[] {
+  return keptVersions(space).map((version, place) => ({ key: indexKey(version), dimension: version.dimension, ...(place === 0 ? { name: space.name } : {}) }));
 }
 
 /**
@@ -122,7 +159,7 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
   async onApplicationShutdown(): Promise<void> {
     this.stopped.abort();
     await this.following;
-    for (const view of await Promise.allSettled(this.views.values())) if (view.status === 'fulfilled') view.value.index.close();
+    for (const view of await Promise.allSettled(this.views.values())) if (view.status === 'fulfilled') await view.value.index.close();
   }
 
   health(): Health {
@@ -216,7 +253,7 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
       this.views.set(key, opened);
       opened.catch(() => {
         this.views.delete(key);
-        view.index.close();
+        void view.index.close();
       });
     }
     return opened;

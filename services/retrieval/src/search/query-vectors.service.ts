@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isOwnSpace, type Space } from '../collection/spaces.ts';
+import { indexKey } from '../collection/versions.ts';
 import { ItemEmbedding } from '../item/item-embedding.service.ts';
 import { joinedText } from '../item/item-parts.ts';
 import type { CollectionView } from './collection-views.service.ts';
@@ -24,11 +25,12 @@ export class QueryVectors {
   /**
    * The vectors of a query in every space where it has some, at least one.
    *
+   * @param asked the collection's spaces, each in the version that is searched.
    * @throws Problem as `searchedSpaces`; item-not-found, part-not-found, wrong-dimension, picture-refused, model-not-ready.
    */
-  async of(view: CollectionView, wanted: Wanted, signal: AbortSignal): Promise<SpaceQuery[]> {
+  async of(view: CollectionView, asked: readonly Space[], wanted: Wanted, signal: AbortSignal): Promise<SpaceQuery[]> {
     const { query } = wanted;
-    const spaces = searchedSpaces(view.spaces, wanted);
+    const spaces = searchedSpaces(asked, wanted);
     const vectors: SpaceQuery[] = [];
     for (const space of spaces) {
       const inSpace = query.kind === 'examples' ? await this.ofExamples(view, space, query, wanted, signal) : await this.ofSource(view, space, query, wanted, signal);
@@ -85,9 +87,10 @@ export class QueryVectors {
 /** Its vectors of a kind; without one its note's, which stands for the whole item, or else all. */
 async function vectorsOfItem({ name, index }: CollectionView, space: Space, id: string, pointer: string, kind: Space['kinds'][number] | undefined) {
   if (!(await index.has(id))) throw queryItemNotFound(name, id, pointer);
-  if (kind) return index.vectors(id, space.name, kind);
-  const ofNote = await index.vectors(id, space.name, 'note');
-  return ofNote.length > 0 ? ofNote : index.vectors(id, space.name);
+  const key = indexKey(space);
+  if (kind) return index.vectors(id, key, kind);
+  const ofNote = await index.vectors(id, key, 'note');
+  return ofNote.length > 0 ? ofNote : index.vectors(id, key);
 }
 
 /** The vector with length 1. One that is as short as the compared prefix says nothing of the rest. */

@@ -93,3 +93,10 @@ export const unknownField = (pointer: string, field: string, near: readonly stri
 /** No database of vectors gives all pairs; the rows have to be here. */
 export const pairsNeedMemory = () =>
   new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'The index of this platform is in Milvus, which cannot compare all vectors with each other.' });
+
+export const versionNotComplete = (asked: string, versions: readonly string[]) =>
+  new Problem({
+    reason: Reason.MODEL_NOT_FOUND,
+    detail: `The collection keeps no complete version ${asked}.`,
+    violations: [{ pointer: '/modelVersions', detail: `expected ${versions.join(' or ')}, got ${asked}` }],
+  });

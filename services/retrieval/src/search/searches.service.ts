@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Tenant } from '@touchstone/runtime/tenant';
+import type { Space } from '../collection/spaces.ts';
+import { completeVersions, indexKey, inVersion } from '../collection/versions.ts';
 import type { FacetValue, Filter, GroupBy, IndexQuery, SearchResult } from '../index/vector-index.ts';
 import type { CollectionView } from './collection-views.service.ts';
 import { CollectionViews } from './collection-views.service.ts';
@@ -8,7 +10,7 @@ import type { NamedField } from './filter-reader.ts';
 import { type Place, readCursor, type RequestIdentity, writeCursor } from './page-cursor.ts';
 import { QueryVectors, type SpaceQuery } from './query-vectors.service.ts';
 import { bestOfVectors, fuse, type RankedHit, rankedInSpace } from './rankings.ts';
-import { cursorRefused } from './search.errors.ts';
+import { cursorRefused, versionNotComplete } from './search.errors.ts';
 import { itemsOf } from './search-query.ts';
 import { candidateKinds, type Wanted } from './searched-spaces.ts';
 
@@ -28,6 +30,8 @@ export interface SearchInput extends Wanted {
   readonly excludesSelf: boolean;
   readonly minScore?: number;
   readonly facets: readonly string[];
+  /** Searched in place of the active version of the space that keeps it. */
+  readonly modelVersion?: string;
   /** What the request is, for its cursors: all but `limit`, `minPosition` and what is only shown. */
   readonly identity: RequestIdentity;
 }
@@ -64,10 +68,22 @@ export class Searches {
 
   /** The items most similar to the query; exactly `limit` groups whenever that many match the filter. */
   async search(tenant: Tenant, name: string, input: SearchInput, signal: AbortSignal): Promise<SearchAnswer> {
-    const view = await this.views.current(tenant, name, input.minPosition, signal);
+    for (;;) {
+      const view = await this.views.current(tenant, name, input.minPosition, signal);
+      const spaces = view.spaces; // those of one moment: what becomes active meanwhile is for the next search
+      try {
+        return await this.searchIn(view, searchedVersions(spaces, input.modelVersion), [tenant.id, name], input, signal);
+      } catch (error) {
+        // The version was switched away and dropped since: searched in the one that is active now.
+        if (!(error instanceof RangeError) || view.spaces === spaces) throw error;
+      }
+    }
+  }
+
+  private async searchIn(view: CollectionView, asked: readonly Space[], owner: readonly string[], input: SearchInput, signal: AbortSignal): Promise<SearchAnswer> {
     await this.fieldNames.refuseUnknown(view, input.fields);
-    const queries = await this.vectors.of(view, input, signal);
-    const identity = [tenant.id, name, input.identity, queries.map(({ space }) => [space.name, space.modelVersion])];
+    const queries = await this.vectors.of(view, asked, input, signal);
+    const identity = [...owner, input.identity, queries.map(({ space }) => [space.name, space.modelVersion])];
     const after = placeOf(input.cursor, identity);
 
     const position = view.position;
@@ -77,6 +93,13 @@ export class Searches {
     const nextCursor = hits.length > input.limit ? writeCursor(placeAt(shown.at(-1)!, (after?.shown ?? 0) + shown.length), identity) : undefined;
     return { hits: shown, nextCursor, facets, position, spaces };
   }
+}
+
+function searchedVersions(spaces: readonly Space[], modelVersion: string | undefined): readonly Space[] {
+  if (modelVersion === undefined) return spaces;
+  const inThatVersion = inVersion(spaces, modelVersion);
+  if (!inThatVersion) throw versionNotComplete(modelVersion, spaces.flatMap(completeVersions));
+  return inThatVersion;
 }
 
 const isOneVector = (queries: readonly SpaceQuery[]) => queries.length === 1 && queries[0].vectors.length === 1;
@@ -106,7 +129,7 @@ async function searchSpace(view: CollectionView, query: SpaceQuery, input: Searc
   const { space, vectors } = query;
   const { task, dimensions, filter, groupBy, minScore } = input;
   const exclude = input.excludesSelf ? itemsOf(input.query) : [];
-  const asked = { space: space.name, kinds: candidateKinds(task), dimensions, filter, exclude, groupBy, minScore, ...page };
+  const asked = { space: indexKey(space), kinds: candidateKinds(task), dimensions, filter, exclude, groupBy, minScore, ...page };
   const results = await Promise.all(vectors.map((vector) => view.index.search({ ...asked, vector })));
   const examined = results.reduce((sum, result) => sum + result.examined, 0);
   return { hits: bestOfVectors(results.map(({ hits }) => hits), groupBy, page.limit), searched: { ...query, route: results[0].route, examined } };

@@ -17,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/retrieval/v1/collection.proto.
  */
 export const file_touchstone_retrieval_v1_collection: GenFile = /*@__PURE__*/
-  fileDesc("Cih0b3VjaHN0b25lL3JldHJpZXZhbC92MS9jb2xsZWN0aW9uLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSKLAQoUUHV0Q29sbGVjdGlvblJlcXVlc3QSNAoKY29sbGVjdGlvbhgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSPQoGc3BhY2VzGAIgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuU3BhY2VJbnB1dEIIukgFkgECEAQi3AEKClNwYWNlSW5wdXQSKwoEbmFtZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDMxfSQSIgoJZGltZW5zaW9uGAIgASgFQgq6SAcaBRiAICgBSACIAQESJgoNbW9kZWxfdmVyc2lvbhgDIAEoCUIKukgHcgUQARjIAUgBiAEBEjUKBWtpbmRzGAQgAygJQia6SCOSASAQBBgBIhpyGFIEdGV4dFIFaW1hZ2VSA29jclIEbm90ZUIMCgpfZGltZW5zaW9uQhAKDl9tb2RlbF92ZXJzaW9uIkwKFEdldENvbGxlY3Rpb25SZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIrMBCgpDb2xsZWN0aW9uEgwKBG5hbWUYASABKAkSLgoGc3BhY2VzGAIgAygLMh4udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuU3BhY2USNwoKc3RhdGlzdGljcxgDIAEoCzIjLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlN0YXRpc3RpY3MSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiXgoFU3BhY2USDAoEbmFtZRgBIAEoCRIRCglkaW1lbnNpb24YAiABKAUSFQoNbW9kZWxfdmVyc2lvbhgDIAEoCRINCgVraW5kcxgEIAMoCRIOCgZpc19vd24YBSABKAgimQEKClN0YXRpc3RpY3MSDQoFaXRlbXMYASABKAESDgoGaW1hZ2VzGAIgASgBEg8KB3Vwc2VydHMYAyABKAESDwoHZGVsZXRlcxgEIAEoARI3Cg5sYXN0X2NoYW5nZV9hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBAUIRCg9fbGFzdF9jaGFuZ2VfYXQy2QIKEUNvbGxlY3Rpb25TZXJ2aWNlEqMBCg1QdXRDb2xsZWN0aW9uEi0udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuUHV0Q29sbGVjdGlvblJlcXVlc3QaIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5Db2xsZWN0aW9uIj6KtRgTCg9yZXRyaWV2YWw6d3JpdGUYAYLT5JMCIToBKhocL3YxL2NvbGxlY3Rpb25zL3tjb2xsZWN0aW9ufRKdAQoNR2V0Q29sbGVjdGlvbhItLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkdldENvbGxlY3Rpb25SZXF1ZXN0GiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuQ29sbGVjdGlvbiI4irUYEAoOcmV0cmlldmFsOnJlYWSC0+STAh4SHC92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn1iBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("Cih0b3VjaHN0b25lL3JldHJpZXZhbC92MS9jb2xsZWN0aW9uLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSKLAQoUUHV0Q29sbGVjdGlvblJlcXVlc3QSNAoKY29sbGVjdGlvbhgBIAEoCUIgukgdchsyGV5bYS16MC05XVthLXowLTktXXswLDYyfSQSPQoGc3BhY2VzGAIgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuU3BhY2VJbnB1dEIIukgFkgECEAQi3AEKClNwYWNlSW5wdXQSKwoEbmFtZRgBIAEoCUIdukgachgyFl5bYS16XVthLXowLTktXXswLDMxfSQSIgoJZGltZW5zaW9uGAIgASgFQgq6SAcaBRiAICgBSACIAQESJgoNbW9kZWxfdmVyc2lvbhgDIAEoCUIKukgHcgUQARjIAUgBiAEBEjUKBWtpbmRzGAQgAygJQia6SCOSASAQBBgBIhpyGFIEdGV4dFIFaW1hZ2VSA29jclIEbm90ZUIMCgpfZGltZW5zaW9uQhAKDl9tb2RlbF92ZXJzaW9uIkwKFEdldENvbGxlY3Rpb25SZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kIrMBCgpDb2xsZWN0aW9uEgwKBG5hbWUYASABKAkSLgoGc3BhY2VzGAIgAygLMh4udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuU3BhY2USNwoKc3RhdGlzdGljcxgDIAEoCzIjLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlN0YXRpc3RpY3MSLgoKY3JlYXRlZF9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAilwEKBVNwYWNlEgwKBG5hbWUYASABKAkSEQoJZGltZW5zaW9uGAIgASgFEhUKDW1vZGVsX3ZlcnNpb24YAyABKAkSDQoFa2luZHMYBCADKAkSDgoGaXNfb3duGAUgASgIEjcKCHZlcnNpb25zGAYgAygLMiUudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuTW9kZWxWZXJzaW9uInMKDE1vZGVsVmVyc2lvbhIVCg1tb2RlbF92ZXJzaW9uGAEgASgJEhEKCWRpbWVuc2lvbhgCIAEoBRINCgVzdGF0ZRgDIAEoCRIZCgxvcGVyYXRpb25faWQYBCABKAlIAIgBAUIPCg1fb3BlcmF0aW9uX2lkIpkBCgpTdGF0aXN0aWNzEg0KBWl0ZW1zGAEgASgBEg4KBmltYWdlcxgCIAEoARIPCgd1cHNlcnRzGAMgASgBEg8KB2RlbGV0ZXMYBCABKAESNwoObGFzdF9jaGFuZ2VfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQFCEQoPX2xhc3RfY2hhbmdlX2F0MtkCChFDb2xsZWN0aW9uU2VydmljZRKjAQoNUHV0Q29sbGVjdGlvbhItLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlB1dENvbGxlY3Rpb25SZXF1ZXN0GiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuQ29sbGVjdGlvbiI+irUYEwoPcmV0cmlldmFsOndyaXRlGAGC0+STAiE6ASoaHC92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn0SnQEKDUdldENvbGxlY3Rpb24SLS50b3VjaHN0b25lLnJldHJpZXZhbC52MS5HZXRDb2xsZWN0aW9uUmVxdWVzdBojLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkNvbGxlY3Rpb24iOIq1GBAKDnJldHJpZXZhbDpyZWFkgtPkkwIeEhwvdjEvY29sbGVjdGlvbnMve2NvbGxlY3Rpb259YgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * What a new collection is to be.
@@ -194,6 +194,13 @@ export type Space = Message<"touchstone.retrieval.v1.Space"> & {
    * @generated from field: bool is_own = 5;
    */
   isOwn: boolean;
+
+  /**
+   * Versions of the model that are kept, the active one first: every write is embedded in all of them.
+   *
+   * @generated from field: repeated touchstone.retrieval.v1.ModelVersion versions = 6;
+   */
+  versions: ModelVersion[];
 };
 
 /**
@@ -202,6 +209,48 @@ export type Space = Message<"touchstone.retrieval.v1.Space"> & {
  */
 export const SpaceSchema: GenMessage<Space> = /*@__PURE__*/
   messageDesc(file_touchstone_retrieval_v1_collection, 4);
+
+/**
+ * A version of the model of a space.
+ *
+ * @generated from message touchstone.retrieval.v1.ModelVersion
+ */
+export type ModelVersion = Message<"touchstone.retrieval.v1.ModelVersion"> & {
+  /**
+   * The model with its version.
+   *
+   * @generated from field: string model_version = 1;
+   */
+  modelVersion: string;
+
+  /**
+   * Numbers in a vector.
+   *
+   * @generated from field: int32 dimension = 2;
+   */
+  dimension: number;
+
+  /**
+   * `active`: searched. `standby`: complete, and active after one `:switch`. `building`: a `:reindex` fills it.
+   *
+   * @generated from field: string state = 3;
+   */
+  state: string;
+
+  /**
+   * The operation that builds it, or built it; absent for the version with which the collection began.
+   *
+   * @generated from field: optional string operation_id = 4;
+   */
+  operationId?: string | undefined;
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.ModelVersion.
+ * Use `create(ModelVersionSchema)` to create a new message.
+ */
+export const ModelVersionSchema: GenMessage<ModelVersion> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_collection, 5);
 
 /**
  * What happened in a collection so far.
@@ -250,7 +299,7 @@ export type Statistics = Message<"touchstone.retrieval.v1.Statistics"> & {
  * Use `create(StatisticsSchema)` to create a new message.
  */
 export const StatisticsSchema: GenMessage<Statistics> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_collection, 5);
+  messageDesc(file_touchstone_retrieval_v1_collection, 6);
 
 /**
  * Collections: sets of items that are searched together.
