@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** What a caller gives of an item, pictures and vectors by their hashes. */
 export interface HashedContent {
@@ -21,7 +21,7 @@ export function contentHash({ title, body, images, category, author, createdAt, 
 }
 
 export function sha256(content: string | Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
+  return hash('sha256', content, 'hex');
 }
 
 function sorted(value: unknown): unknown {

@@ -67,10 +67,14 @@ function unitVector(values: readonly unknown[], dimension: number, pointer: stri
     largest = Math.max(largest, Math.abs(value));
   }
   if (largest === 0) throw new VectorRefused('invalid-request', pointer, 'all its numbers are 0, so it has no direction');
-  // The squares of the largest and the smallest doubles are none.
-  const scaled = (values as readonly number[]).map((value) => value / largest);
-  const length = Math.sqrt(scaled.reduce((sum, value) => sum + value * value, 0));
-  return Float32Array.from(scaled, (value) => value / length);
+  // Divided by the largest, because squares of very large and very small numbers are none.
+  const numbers = values as readonly number[];
+  let squares = 0;
+  for (let index = 0; index < dimension; index++) squares += (numbers[index] / largest) ** 2;
+  const length = Math.sqrt(squares);
+  const vector = new Float32Array(dimension);
+  for (let index = 0; index < dimension; index++) vector[index] = numbers[index] / largest / length;
+  return vector;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
