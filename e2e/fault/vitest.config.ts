@@ -9,6 +9,7 @@ export default mergeConfig(
     test: {
       root: import.meta.dirname,
       include: ['**/*.fault.ts'],
+      exclude: isFull ? [] : ['soak.fault.ts'],
       fileParallelism: false,
       testTimeout: 300_000,
       hookTimeout: 180_000,
