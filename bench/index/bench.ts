@@ -7,7 +7,7 @@ import { availableParallelism, cpus, loadavg } from 'node:os';
 import { type Engine, limit } from './engine.ts';
 import { ours } from './ours.ts';
 import { installQdrantEdge, qdrantEdge } from './qdrant-edge.ts';
-import { truth, type Workload, workload } from './synthetic.ts';
+import { shares, truth, type Workload, workload } from './synthetic.ts';
 import { usearch } from './usearch.ts';
 
 const seed = 20_260_724;
@@ -15,8 +15,8 @@ const rounds = 12;
 const queriesPerRound = 50;
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [20_000, 100_000];
 const filters = [
-  { name: 'unfiltered', category: undefined },
-  { name: 'filter 10 %', category: 3 },
+  { name: 'unfiltered', field: undefined },
+  ...shares.map((share) => ({ name: `filter ${100 / share} %`, field: `of${share}` })),
 ];
 
 /** p50 of the first engine, ours, as a share of each other engine's. */
@@ -41,8 +41,8 @@ function noise(): number {
 }
 
 function recall(found: readonly (readonly number[])[], expected: readonly (readonly number[])[]): number {
-  const shares = found.map((hits, query) => expected[query].filter((hit) => hits.includes(hit)).length / expected[query].length);
-  return shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  const recalls = found.map((hits, query) => expected[query].filter((hit) => hits.includes(hit)).length / expected[query].length);
+  return recalls.reduce((sum, share) => sum + share, 0) / recalls.length;
 }
 
 async function compare(data: Workload, engines: readonly Engine[]) {
@@ -51,22 +51,24 @@ async function compare(data: Workload, engines: readonly Engine[]) {
 
   const noises: number[] = [];
   const measured = filters.flatMap((filter) => engines.map((engine) => ({ filter, engine, ms: [] as number[], hits: [] as (readonly number[])[] })));
-  for (const { engine, filter } of measured) await engine.run(data.queries.slice(0, queriesPerRound), filter.category);
+  for (const { engine, filter } of measured) await engine.run(data.queries.slice(0, queriesPerRound), filter.field);
   for (let round = 0; round < rounds; round++) {
     noises.push(noise());
     const queries = data.queries.slice(round * queriesPerRound, (round + 1) * queriesPerRound);
     for (const each of round % 2 === 0 ? measured : measured.toReversed()) {
-      const { ms, hits } = await each.engine.run(queries, each.filter.category);
+      const { ms, hits } = await each.engine.run(queries, each.filter.field);
       each.ms.push(...ms);
       each.hits.push(...hits);
     }
   }
-  const expected = new Map(filters.map((filter) => [filter, truth(data, filter.category, limit)]));
+  const expected = new Map(filters.map((filter) => [filter, truth(data, filter.field, limit)]));
   const rows = measured.map(({ filter, engine, ms, hits }) => ({
     vectors: data.vectors.length,
     filter: filter.name,
     engine: engine.name,
     recall: Number(recall(hits, expected.get(filter)!).toFixed(4)),
+    /** Queries that got as many as there are, up to the limit. */
+    full: Number((hits.filter((found, query) => found.length >= expected.get(filter)![query].length).length / hits.length).toFixed(4)),
     p50Ms: Number(quantile(ms, 0.5).toFixed(3)),
     p99Ms: Number(quantile(ms, 0.99).toFixed(3)),
     ingestSeconds: Number(ingests.get(engine.name)!.seconds.toFixed(2)),
@@ -85,7 +87,7 @@ const results: Awaited<ReturnType<typeof compare>>[] = [];
 try {
   for (const size of sizes) {
     const data = workload(size, rounds * queriesPerRound, seed);
-    const engines = [await ours(2), await ours(1), usearch(), ...(qdrant ? [await qdrantEdge(qdrant.python, data)] : [])];
+    const engines = [await ours({ workers: 2, isInFile: true }), await ours({ workers: 1, isInFile: true }), await ours({ workers: 1, isInFile: false }), usearch(), ...(qdrant ? [await qdrantEdge(qdrant.python, data)] : [])];
     const result = await compare(data, engines);
     for (const engine of engines) await engine.close();
     results.push(result);

@@ -14,7 +14,7 @@ export interface Engine {
   readonly name: string;
   /** @returns seconds until everything is searchable, and what a vector costs, with how that was found. */
   ingest(workload: Workload): Promise<{ seconds: number; bytesPerVector: number; bytesAre: string }>;
-  /** Searches with every query, one after the other; without a category there is no filter. */
-  run(queries: readonly Float32Array[], category: number | undefined): Promise<Run>;
+  /** Searches with every query, one after the other; with a field only vectors that have 1 there. */
+  run(queries: readonly Float32Array[], field: string | undefined): Promise<Run>;
   close(): Promise<void>;
 }

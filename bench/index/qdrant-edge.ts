@@ -27,15 +27,15 @@ export async function installQdrantEdge(): Promise<{ python: string; remove: () 
 
 /**
  * Qdrant's engine in a process of its own, timed there, so that no pipe is in the figures: its default HNSW over float32 and
- * its payload index on the category, optimised until it has nothing left to do.
+ * its payload index on each field, optimised until it has nothing left to do.
  */
-export async function qdrantEdge(python: string, { vectors, queries, categories }: Workload): Promise<Engine> {
+export async function qdrantEdge(python: string, { vectors, queries, fields }: Workload): Promise<Engine> {
   const folder = await mkdtemp(join(tmpdir(), 'qdrant-edge-data-'));
   const flat = (rows: readonly Float32Array[]) => Buffer.concat(rows.map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength)));
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'vectors'), flat(vectors));
   await writeFile(join(folder, 'queries'), flat(queries));
-  await writeFile(join(folder, 'categories'), JSON.stringify(categories));
+  await writeFile(join(folder, 'fields'), JSON.stringify(fields));
   const child = spawn(python, [fileURLToPath(new URL('./qdrant_edge_peer.py', import.meta.url)), folder, String(dimension), String(limit)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ask = asker(child);
   return {
@@ -44,9 +44,9 @@ export async function qdrantEdge(python: string, { vectors, queries, categories 
       const { seconds, bytes } = await ask<{ seconds: number; bytes: number }>({ do: 'ingest' });
       return { seconds, bytesPerVector: bytes / vectors.length, bytesAre: 'disk blocks of its segments, memory-mapped' };
     },
-    run(some, category) {
+    run(some, field) {
       const first = queries.indexOf(some[0]);
-      return ask<Run>({ do: 'run', first, count: some.length, category: category ?? null });
+      return ask<Run>({ do: 'run', first, count: some.length, field: field ?? null });
     },
     async close() {
       const ended = new Promise((resolve) => child.once('exit', resolve));

@@ -11,17 +11,18 @@ from qdrant_edge import (Distance, EdgeConfig, EdgeShard, EdgeVectorParams, Fiel
 folder, dimension, limit = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 vectors = np.fromfile(f"{folder}/vectors", dtype=np.float32).reshape(-1, dimension)
 queries = np.fromfile(f"{folder}/queries", dtype=np.float32).reshape(-1, dimension)
-categories = json.load(open(f"{folder}/categories"))
+fields = json.load(open(f"{folder}/fields"))
 shard = None
 
 
 def ingest():
     global shard
-    points = [Point(i, vectors[i].tolist(), {"category": categories[i]}) for i in range(len(vectors))]
+    points = [Point(i, vectors[i].tolist(), fields[i]) for i in range(len(vectors))]
     os.makedirs(f"{folder}/shard")
     start = time.perf_counter()
     shard = EdgeShard.create(f"{folder}/shard", EdgeConfig(vectors=EdgeVectorParams(size=dimension, distance=Distance.Dot)))
-    shard.update(UpdateOperation.create_field_index("category", PayloadSchemaType.Integer))
+    for field in fields[0]:
+        shard.update(UpdateOperation.create_field_index(field, PayloadSchemaType.Integer))
     for i in range(0, len(points), 1000):
         shard.update(UpdateOperation.upsert_points(points[i:i + 1000]))
     shard.optimize()
@@ -32,9 +33,9 @@ def ingest():
     return {"seconds": seconds, "bytes": size, "indexed": getattr(info, "indexed_vectors_count", None), "segments": info.segments_count}
 
 
-def run(first, count, category):
+def run(first, count, field):
     """The requests are built before the clock starts."""
-    matches = None if category is None else Filter(must=[FieldCondition("category", match=MatchValue(category))])
+    matches = None if field is None else Filter(must=[FieldCondition(field, match=MatchValue(1))])
     requests = [QueryRequest(limit=limit, query=Query.Nearest(queries[i].tolist()), filter=matches) for i in range(first, first + count)]
     ms, hits = [], []
     for request in requests:
@@ -47,4 +48,4 @@ def run(first, count, category):
 
 for line in sys.stdin:
     request = json.loads(line)
-    print(json.dumps(ingest() if request["do"] == "ingest" else run(request["first"], request["count"], request["category"])), flush=True)
+    print(json.dumps(ingest() if request["do"] == "ingest" else run(request["first"], request["count"], request["field"])), flush=True)

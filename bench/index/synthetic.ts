@@ -6,10 +6,13 @@ const clusters = 1000;
 /** Spread of a vector around its cluster's centre, in parts of the spread of the centres. */
 const spread = 0.6;
 
+/** A filter `of10 = 1` leaves one vector in ten. */
+export const shares = [2, 10, 100, 1_000, 10_000];
+
 export interface Workload {
   readonly vectors: readonly Float32Array[];
-  /** One of 10 equal categories for each vector, independent of the clusters. */
-  readonly categories: readonly number[];
+  /** For each vector its `of2`, `of10`, …: one of so many equal values, independent of the clusters and of each other's order. */
+  readonly fields: readonly Readonly<Record<string, number>>[];
   readonly queries: readonly Float32Array[];
 }
 
@@ -26,12 +29,17 @@ export function workload(count: number, queryCount: number, seed: number): Workl
     return normalised(Float32Array.from(deviations, (deviation, index) => centre[index] + spread * deviation * gaussian(random)));
   };
   const queries = Array.from({ length: queryCount }, draw);
-  return { queries, vectors: Array.from({ length: count }, draw), categories: Array.from({ length: count }, (_, index) => index % 10) };
+  const vectors = Array.from({ length: count }, draw);
+  const fields = vectors.map((_, index) => {
+    const order = (index * 7919) % count;
+    return Object.fromEntries(shares.map((share) => [`of${share}`, order % share]));
+  });
+  return { queries, vectors, fields };
 }
 
 /** The true 10 best of each query, by a float64 loop. */
-export function truth({ vectors, categories, queries }: Workload, category: number | undefined, limit: number): number[][] {
-  const candidates = [...vectors.keys()].filter((index) => category === undefined || categories[index] === category);
+export function truth({ vectors, fields, queries }: Workload, field: string | undefined, limit: number): number[][] {
+  const candidates = [...vectors.keys()].filter((index) => field === undefined || fields[index][field] === 1);
   return queries.map((query) => {
     const scores = candidates.map((index) => {
       const vector = vectors[index];

@@ -37,11 +37,11 @@ export class CollectionIndex implements VectorIndex {
     return this.#live.size;
   }
 
-  /** Bytes of memory: rows for scanning, live or not yet compacted, and float32 vectors for rescoring unless they are in a file. */
-  get usage(): { scannedBytes: number; rescoringBytes: number } {
+  /** Bytes of memory: rows for scanning, live or not yet compacted, lists beside them, and float32 vectors for rescoring unless they are in a file. */
+  get usage(): { scannedBytes: number; listBytes: number; rescoringBytes: number } {
     const rows = [...this.#generation.spaces.values()];
     const sum = (bytes: (space: SpaceRows) => number) => rows.reduce((total, space) => total + bytes(space), 0);
-    return { scannedBytes: sum((space) => space.bytes), rescoringBytes: sum((space) => space.floats.bytes) };
+    return { scannedBytes: sum((space) => space.bytes), listBytes: sum((space) => space.listBytes), rescoringBytes: sum((space) => space.floats.bytes) };
   }
 
   /** Adds a space; the items that are there have no part in it. */

@@ -30,7 +30,7 @@ const nameOf = ({ dimensions, count, wanted }: SearchSort) => `${dimensions} ${M
 /**
  * The rows of one space: quantised in blocks of the arena, where threads read them, and as float32. Rows are appended and never
  * altered; a dead row's bound is −Infinity, so it is never kept. A block holds the heads of its rows, their coarse headers, their
- * tails, their fine headers. Bytes a row in 256 dimensions: 280 in blocks, 1,024 float32, 14 to 28 for the lists, and 24 more for
+ * tails, their fine headers. Bytes a row in 256 dimensions: 280 in blocks, 1,024 float32, 17 for the lists, and 24 more for
  * each prefix that was asked for.
  */
 export class SpaceRows {
@@ -99,6 +99,11 @@ export class SpaceRows {
   /** Bytes of its blocks and of the headers of prefixes. */
   get bytes(): number {
     return [...this.#prefixes.values(), ...this.#dropped].reduce((sum, { bytes }) => sum + bytes, this.blocks.length * pageBytes);
+  }
+
+  /** Bytes of the lists beside them: owner, part, kinds and place of the float32 vector of each row, and the first row of each item. */
+  get listBytes(): number {
+    return 13 * this.length + 4 * this.#firstRows.length;
   }
 
   get dimension(): number {

@@ -70,7 +70,7 @@ export class CollectionView {
 
   /** Bytes in this process. */
   get usage(): CollectionIndex['usage'] {
-    return this.own instanceof CollectionIndex ? this.own.usage : { scannedBytes: 0, rescoringBytes: 0 };
+    return this.own instanceof CollectionIndex ? this.own.usage : { scannedBytes: 0, listBytes: 0, rescoringBytes: 0 };
   }
 
   /** Applies what the log has beyond `position`. Reads one page after another; concurrent calls share one reading. */

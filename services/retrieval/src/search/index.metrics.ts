@@ -4,7 +4,7 @@ import { CollectionViews } from './collection-views.service.ts';
 
 const collections = new ObservedGauge({ name: 'touchstone_index_collections', help: 'Collections whose index is built.' });
 const items = new ObservedGauge({ name: 'touchstone_index_items', help: 'Items in the indexes of all collections.' });
-const bytes = new ObservedGauge({ name: 'touchstone_index_bytes', help: 'Memory of the indexes, by use: scanned (int8 rows) or rescoring (float32, none when they are in a file).', labelNames: ['use'] });
+const bytes = new ObservedGauge({ name: 'touchstone_index_bytes', help: 'Memory of the indexes, by use: scanned (int8 rows), lists (beside them) or rescoring (float32, none when they are in a file).', labelNames: ['use'] });
 const positions = new ObservedGauge({ name: 'touchstone_index_positions', help: 'Sum of the positions that the indexes have applied: it grows by one with each write.' });
 
 /** What the indexes of this process look like to `/metrics`. */
@@ -21,6 +21,7 @@ export class IndexMetrics implements OnApplicationShutdown {
       positions.observe(async (set) => set({}, await sum(({ position }) => position))),
       bytes.observe(async (set) => {
         set({ use: 'scanned' }, await sum(({ usage }) => usage.scannedBytes));
+        set({ use: 'lists' }, await sum(({ usage }) => usage.listBytes));
         set({ use: 'rescoring' }, await sum(({ usage }) => usage.rescoringBytes));
       }),
     ];
