@@ -1,7 +1,7 @@
 /**
  * Our index and our whole call beside Qdrant Edge, pgvector, Milvus, zvec and usearch: `npm run bench:retrieval -w bench`, about a
  * quarter of an hour on a quiet machine; `-- --quick` takes some minutes. Parts and engines can be chosen:
- * `-- --parts 20000,100000,real,changes --only ours,qdrant`. Recall stands beside every speed; a peer that fails is named.
+ * `-- --parts 20000,100000,real,pairs,changes --only ours,qdrant`. Recall stands beside every speed; a peer that fails is named.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -9,17 +9,18 @@ import { type Engine, limit, shares, type Workload } from './engine.ts';
 import { afterChanges, type Fresh, fresh, ingests } from './freshness.ts';
 import { build, type Built, compare, failed, type Failure, machine, type Row, rounds } from './measure.ts';
 import { bareIndex } from './ours.ts';
+import { allPairs, type Pairs } from './pairs.ts';
 import { selectivityCurves } from './curves.ts';
-import { realTexts, synthetic } from './workloads.ts';
+import { nameOfSynthetic, realTexts, synthetic } from './workloads.ts';
 import { wholeCall } from './whole-call.ts';
 
 const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, parts: { type: 'string' }, only: { type: 'string' }, output: { type: 'string' } },
+  options: { quick: { type: 'boolean', default: false }, parts: { type: 'string' }, only: { type: 'string' }, output: { type: 'string' }, 'real-rows': { type: 'string' } },
 });
 const seed = 20_260_724;
 const queryCount = rounds * 40;
-const parts = (values.parts ?? (values.quick ? '20000,real,changes' : '20000,100000,real,changes')).split(',');
-const realRows = values.quick ? 5_000 : 100_000;
+const parts = (values.parts ?? (values.quick ? '20000,real,pairs,changes' : '20000,100000,pairs,real,changes')).split(',');
+const realRows = Number(values['real-rows'] ?? (values.quick ? 5_000 : 20_000));
 const largest = Math.max(...parts.map(Number).filter(Number.isFinite), 0);
 
 /** Short names for `--only`, in the order in which they are built; ours first, they set the recall. */
@@ -29,7 +30,8 @@ const engines: Readonly<Record<string, (workload: Workload) => Promise<Engine>>>
   whole: wholeCall,
   qdrant: async (workload) => (await import('./qdrant-edge.ts')).qdrantEdge(workload),
   pgvector: async (workload) => (await import('./pgvector.ts')).pgvector(workload),
-  milvus: async (workload) => (await import('./milvus.ts')).milvus(workload),
+  milvus: async (workload) => (await import('./milvus.ts')).milvus(workload, 20),
+  'milvus-200': async (workload) => (await import('./milvus.ts')).milvus(workload, 200),
   zvec: async (workload) => (await import('./zvec.ts')).zvec(workload),
   usearch: async (workload) => (await import('./usearch.ts')).usearch(workload),
 };
@@ -43,11 +45,16 @@ const memory: { workload: string; engine: string; bytesPerVector: number; are: s
 const failures: Failure[] = [];
 const begun = performance.now();
 const machineBefore = machine();
+let pairs: Pairs | undefined;
 let changes: Awaited<ReturnType<typeof afterChanges>> | undefined;
 
 for (const part of parts) {
   if (part === 'changes') {
     changes = await afterChanges(synthetic(values.quick ? 5_000 : 20_000, queryCount, seed));
+    continue;
+  }
+  if (part === 'pairs') {
+    pairs = await allPairs(synthetic(largest || 20_000, queryCount, seed), rows, seed);
     continue;
   }
   let workload: Workload;
@@ -57,7 +64,8 @@ for (const part of parts) {
     failures.push(failed('the texts', { name: part } as Workload, error));
     continue;
   }
-  const built = await build(workload, chosen.map((name) => [name, () => engines[name](workload)]), failures);
+  const here = chosen.filter((name) => name !== 'milvus-200' || (Number(part) <= 20_000 && !values.quick));
+  const built = await build(workload, here.map((name) => [name, () => engines[name](workload)]), failures);
   try {
     const isCurve = Number(part) === largest;
     rows.push(...(await compare(workload, built, isCurve ? [undefined, ...shares] : [undefined, 10], failures)));
@@ -68,7 +76,9 @@ for (const part of parts) {
     for (const { engine } of built) await engine.close().catch((error) => console.error(`${engine.name} does not close: ${error}`));
   }
   show(workload);
+  await save();
 }
+await save();
 
 async function upserts(workload: Workload, built: readonly Built[]): Promise<void> {
   const whole = built.map(({ engine }) => engine).find((engine) => 'upsertSeconds' in engine) as Awaited<ReturnType<typeof wholeCall>> | undefined;
@@ -78,6 +88,33 @@ async function upserts(workload: Workload, built: readonly Built[]): Promise<voi
     freshness.push({ workload: workload.name, ...fresh('Touchstone, items:upsert, 100 a call, each durable and found', await whole.upsertSeconds(count), count) });
   } catch (error) {
     failures.push(failed('items:upsert', workload, error));
+  }
+}
+
+/** After each part, so that a run that is cut short has left what it measured. */
+async function save(): Promise<void> {
+  const report = {
+    command: `npm run bench:retrieval -w bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
+    date: new Date().toISOString().slice(0, 10),
+    machine: { before: machineBefore, after: machine() },
+    seconds: Math.round((performance.now() - begun) / 1000),
+    method: `recall@${limit} against exact float; p50 is the median of ${rounds} interleaved rounds' medians; a client at a time; Qdrant Edge is timed in its own process`,
+    seed,
+    failures,
+    rows,
+    freshness,
+    memory,
+    pairs,
+    changes,
+    ratios: [...new Set(rows.map(({ workload }) => workload))].map((workload) => ({ workload, ratios: ratios(workload) })),
+  };
+  const file = values.output ?? new URL(`../results/retrieval${values.quick ? '-quick' : ''}.json`, import.meta.url);
+  await mkdir(new URL('../results/', import.meta.url), { recursive: true });
+  await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
+  const curveRows = rows.filter(({ workload }) => largest > 0 && workload === nameOfSynthetic(largest));
+  if (curveRows.length > 0 && !values.output) {
+    const title = `One search of ${largest.toLocaleString('en')} vectors x 256 under a filter, ${report.machine.before.cores} cores`;
+    await writeFile(new URL(`../../docs/retrieval-selectivity${values.quick ? '-quick' : ''}.svg`, import.meta.url), selectivityCurves(curveRows, title));
   }
 }
 
@@ -100,29 +137,8 @@ function show({ name }: Workload): void {
   console.log(ratios(name).join('\n'));
 }
 
-const curveRows = rows.filter(({ workload }) => workload.startsWith('synthetic') && largest > 0 && workload === synthetic(largest, 0, seed).name);
-const report = {
-  command: `npm run bench:retrieval -w bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`,
-  date: new Date().toISOString().slice(0, 10),
-  machine: { before: machineBefore, after: machine() },
-  seconds: Math.round((performance.now() - begun) / 1000),
-  method: `recall@${limit} against exact float; p50 is the median of ${rounds} interleaved rounds' medians; a client at a time; Qdrant Edge is timed in its own process`,
-  seed,
-  failures,
-  rows,
-  freshness,
-  memory,
-  changes,
-  ratios: [...new Set(rows.map(({ workload }) => workload))].map((workload) => ({ workload, ratios: ratios(workload) })),
-};
-const file = values.output ?? new URL(`../results/retrieval${values.quick ? '-quick' : ''}.json`, import.meta.url);
-await mkdir(new URL('../results/', import.meta.url), { recursive: true });
-await writeFile(file, `${JSON.stringify(report, undefined, 2)}\n`);
-if (curveRows.length > 0 && !values.output) {
-  const title = `One search of ${largest.toLocaleString('en')} vectors x 256 under a filter, ${report.machine.before.cores} cores`;
-  await writeFile(new URL(`../../docs/retrieval-selectivity${values.quick ? '-quick' : ''}.svg`, import.meta.url), selectivityCurves(curveRows, title));
-}
+if (pairs) console.log(`all pairs of ${pairs.vectors} vectors at ${pairs.threshold}: ${pairs.seconds} s, ${pairs.pairs} pairs, recall ${pairs.recall} on a sample; ${pairs.loops.map((loop) => `a search for each row, ${loop.engine}: ${loop.seconds} s by its p50`).join('; ')}`);
 if (changes) console.log(`after ${changes.updates} updates: recall ${changes.recall}, ${changes.lateFinds} writes not found by the next search; ${changes.deletedHits} of ${changes.deletes} deleted items found`);
 for (const { engine, workload, error } of failures) console.log(`FAILED: ${engine}, ${workload}: ${error}`);
-console.log(`${report.seconds} s`);
+console.log(`${Math.round((performance.now() - begun) / 1000)} s`);
 process.exitCode = failures.length > 0 ? 1 : 0;

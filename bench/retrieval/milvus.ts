@@ -4,10 +4,13 @@ import { type Engine, fieldsOf, limit, seconds, shares, timed, type Workload } f
 
 const batch = 2_000;
 
-/** Milvus 2.3.5 standalone through its own Node client: HNSW M 16, efConstruction 200, an index on each field, Strong reads. */
-export async function milvus({ vectors, queries, dimension }: Workload): Promise<Engine> {
+/**
+ * Milvus 2.3.5 standalone through its own Node client: HNSW M 16, efConstruction 200, an index on each field, Strong reads. They wait for
+ * its clock, which goes on every 200 ms as it comes; with 20 ms it is at its best.
+ */
+export async function milvus({ vectors, queries, dimension }: Workload, clockMs: number): Promise<Engine> {
   const { ConsistencyLevelEnum, DataType, MilvusClient } = await import('@zilliz/milvus2-sdk-node');
-  const server = await startMilvus();
+  const server = await startMilvus({ timeTickMs: clockMs });
   const client = new MilvusClient({ address: server.address, logLevel: 'error' });
   const collection_name = 'bench';
   const well = async <Answer extends object>(answer: Promise<Answer>): Promise<Answer> => {
@@ -17,11 +20,11 @@ export async function milvus({ vectors, queries, dimension }: Workload): Promise
     return got;
   };
   return {
-    name: 'Milvus 2.3.5, Strong',
+    name: `Milvus 2.3.5, Strong, clock ${clockMs} ms`,
     settings: [64, 128, 256, 512, 1024, 2048, 4096],
     standard: 64,
     settingIs: 'ef',
-    queriesPerRound: 6,
+    queriesPerRound: clockMs > 100 ? 6 : 20,
     async ingest() {
       const before = await server.memory();
       const took = await seconds(async () => {

@@ -11,8 +11,10 @@ import { modelsDir } from '@touchstone/testing';
 import { dimension, workload } from '../index/synthetic.ts';
 import { limit, type Workload } from './engine.ts';
 
+export const nameOfSynthetic = (count: number): string => `synthetic ${count.toLocaleString('en')} x ${dimension}`;
+
 export function synthetic(count: number, queryCount: number, seed: number): Workload {
-  return { name: `synthetic ${count.toLocaleString('en')} x ${dimension}`, dimension, ...workload(count, queryCount, seed) };
+  return { name: nameOfSynthetic(count), dimension, ...workload(count, queryCount, seed) };
 }
 
 /**
@@ -24,7 +26,7 @@ export function synthetic(count: number, queryCount: number, seed: number): Work
 export async function realTexts(queryCount: number, atMost: number): Promise<Workload> {
   const folder = process.env.TOUCHSTONE_DATASETS;
   if (!folder) throw new Error('Real texts need TOUCHSTONE_DATASETS, the folder of the datasets.');
-  const texts = shuffled(await readTexts(folder)).slice(0, atMost + queryCount);
+  const texts = shuffled(await readTexts(folder));
   const key = createHash('sha256').update(texts.join('\u0000')).digest('hex').slice(0, 16);
   const cache = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'touchstone-ci', 'bench');
   const file = join(cache, `texts-${key}.f32`);
@@ -38,8 +40,8 @@ export async function realTexts(queryCount: number, atMost: number): Promise<Wor
   const width = bytes.byteLength / 4 / texts.length;
   const all = new Float32Array(new Uint8Array(bytes).buffer);
   const vectors = texts.map((_, at) => all.subarray(at * width, (at + 1) * width));
-  const rows = texts.length - queryCount;
-  return { name: `real texts ${rows.toLocaleString('en')} x ${width}`, dimension: width, vectors: vectors.slice(0, rows), queries: vectors.slice(rows) };
+  const rows = Math.min(atMost, texts.length - queryCount);
+  return { name: `real texts ${rows.toLocaleString('en')} x ${width}`, dimension: width, vectors: vectors.slice(0, rows), queries: vectors.slice(-queryCount) };
 }
 
 /** The true best, by brute force in double precision. */
