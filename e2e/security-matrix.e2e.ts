@@ -10,6 +10,7 @@ import { DuplicateService } from '@touchstone/contracts/gen/touchstone/retrieval
 import { GalleryService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/gallery_pb';
 import { ImportService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/import_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { EvaluationService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/evaluation_pb';
 import { ModelVersionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/model_version_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -64,6 +65,7 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'OperationService.RetryOperation': { path: { id: '{cancelled}' } },
   'OperationService.WatchOperation': { path: { id: '{operation}' } },
   'SearchService.Search': { path: { collection: '{collection}' }, body: { query: { text: 'one' }, limit: 1, groupBy: 'author', facets: ['createdAt'], explain: true, withItems: true } },
+  'EvaluationService.Evaluate': { path: { collection: '{collection}' }, body: { queries: [{ query: { text: 'one' }, relevant: ['one'] }] } },
   'ModelVersionService.Reindex': { path: { collection: '{collection}' }, body: { space: 'text', modelVersion: 'embed-text' }, status: 409 },
   'ModelVersionService.SwitchModelVersion': { path: { collection: '{collection}' }, body: { space: 'text', modelVersion: 'embed-text' } },
   'ModelVersionService.DropModelVersion': { path: { collection: '{collection}', space: 'text', modelVersion: 'embed-text' }, status: 409 },
@@ -102,6 +104,7 @@ const contracts = [
   ItemService,
   OperationService,
   SearchService,
+  EvaluationService,
   ModelVersionService,
   BlobService,
   TenantService,

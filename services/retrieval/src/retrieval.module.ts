@@ -12,6 +12,8 @@ import { Folding } from './duplicate/folding.service.ts';
 import { FoundPairs } from './duplicate/found-pairs.service.ts';
 import { PicturePairs } from './duplicate/picture-pairs.service.ts';
 import { EmbeddingController } from './embedding/embedding.controller.ts';
+import { EvaluationController } from './evaluation/evaluation.controller.ts';
+import { Evaluations } from './evaluation/evaluations.service.ts';
 import { Galleries } from './gallery/galleries.service.ts';
 import { GalleryCalibration } from './gallery/gallery-calibration.service.ts';
 import { GalleryComparison } from './gallery/gallery-comparison.service.ts';
@@ -58,7 +60,7 @@ export class RetrievalModule {
   static with({ models, scanner, milvus, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
-      controllers: [CollectionController, CollectionStatisticsEvents, DuplicateController, EmbeddingController, GalleryController, ImportController, ItemController, ModelVersionController, SearchController],
+      controllers: [CollectionController, CollectionStatisticsEvents, DuplicateController, EmbeddingController, EvaluationController, GalleryController, ImportController, ItemController, ModelVersionController, SearchController],
       providers: [
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
@@ -69,6 +71,7 @@ export class RetrievalModule {
         Collections,
         CollectionLog,
         CollectionViews,
+        Evaluations,
         Duplicates,
         DuplicatesScan,
         FieldNames,

@@ -2,6 +2,7 @@ import type { Channel } from '@touchstone/contracts';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { DuplicateService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/duplicate_pb';
 import { EmbeddingService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/embedding_pb';
+import { EvaluationService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/evaluation_pb';
 import { GalleryService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/gallery_pb';
 import { ImportService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/import_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
@@ -17,7 +18,7 @@ import { RetrievalModule } from './retrieval.module.ts';
 import { CollectionViews } from './search/collection-views.service.ts';
 
 /** The contracts that this service alone implements. */
-export const retrievalContracts = [CollectionService, DuplicateService, GalleryService, ImportService, ItemService, SearchService, ModelVersionService, EmbeddingService];
+export const retrievalContracts = [CollectionService, DuplicateService, GalleryService, ImportService, ItemService, SearchService, ModelVersionService, EmbeddingService, EvaluationService];
 
 export interface RetrievalOptions extends ServiceSurroundings {
   /** Who made them closes them. */

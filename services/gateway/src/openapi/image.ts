@@ -27,6 +27,7 @@ const first = [
   'touchstone.retrieval.v1.ItemService',
   'touchstone.retrieval.v1.SearchService',
   'touchstone.retrieval.v1.ModelVersionService',
+  'touchstone.retrieval.v1.EvaluationService',
   'touchstone.operations.v1.OperationService',
   'touchstone.blobs.v1.BlobService',
   'touchstone.gateway.v1.TenantService',
