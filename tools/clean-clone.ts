@@ -1,6 +1,7 @@
 /**
- * What a stranger does, by the letter of README.md: a fresh clone of HEAD, `npm ci && npm start`, the calls; each answer
- * must be the one that is printed there. Weights are taken from TOUCHSTONE_MODELS_DIR if that is set, else pulled.
+ * What a stranger does, by the letter of README.md and docs/find-similar.md: a fresh clone of HEAD, `npm ci && npm start`, the
+ * calls; each answer must be the one that is printed there. Weights are taken from TOUCHSTONE_MODELS_DIR if that is set, else
+ * pulled.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -13,9 +14,17 @@ const folder = mkdtempSync(join(tmpdir(), 'touchstone-clone-'));
 const stranger = await Stranger.in(folder);
 try {
   execFileSync('git', ['clone', '--quiet', new URL('..', import.meta.url).pathname, folder], { stdio: 'inherit' });
-  const promised = steps(readFileSync(join(folder, 'README.md'), 'utf8'));
+  await follow('README.md');
+  await follow('docs/find-similar.md');
+} finally {
+  await stranger.leave();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function follow(page: string): Promise<void> {
+  const promised = steps(readFileSync(join(folder, page), 'utf8'));
   const answers = promised.filter(({ answer }) => answer !== undefined);
-  if (answers.length === 0) throw new Error('README.md promises no answer: expected a sh block followed by a json block.');
+  if (answers.length === 0) throw new Error(`${page} promises no answer: expected a sh block followed by a json block.`);
 
   const wrong: string[] = [];
   for (const { commands, answer } of promised) {
@@ -29,9 +38,6 @@ try {
     const found = differences(answer, JSON.parse(printed));
     if (found.length > 0) wrong.push([commands, ...found].join('\n  '));
   }
-  if (wrong.length > 0) throw new Error(`README.md promises other answers:\n${wrong.join('\n')}`);
-  process.stdout.write(`${answers.length} answers are those of README.md\n`);
-} finally {
-  await stranger.leave();
-  rmSync(folder, { recursive: true, force: true });
+  if (wrong.length > 0) throw new Error(`${page} promises other answers:\n${wrong.join('\n')}`);
+  process.stdout.write(`${answers.length} answers are those of ${page}\n`);
 }

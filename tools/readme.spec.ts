@@ -35,7 +35,10 @@ describe('differences', () => {
     ['a number that a processor rounds otherwise', { ...promised, hits: [{ id: 'cat', score: 0.505 }] }, []],
     ['another number', { ...promised, hits: [{ id: 'cat', score: 0.6 }] }, ['/hits/0/score: expected 0.5 and got 0.6']],
     ['another item', { ...promised, hits: [{ id: 'dog', score: 0.5 }] }, ['/hits/0/id: expected "cat" and got "dog"']],
-    ['one more', { ...promised, more: 1 }, ['/more: expected undefined and got 1']],
+    ['a field that is not promised', { ...promised, more: 1, hits: [{ id: 'cat', score: 0.5, part: 0 }] }, []],
+    ['a field less', { hits: promised.hits }, ['/next: expected "" and got undefined']],
+    ['one more element', { ...promised, hits: [...promised.hits, 'dog'] }, ['/hits/1: expected undefined and got "dog"']],
+    ['no element', { ...promised, hits: [] }, ['/hits/0: expected {"id":"cat","score":0.5} and got undefined']],
     ['no list', { ...promised, hits: {} }, ['/hits: expected [{"id":"cat","score":0.5}] and got {}']],
   ])('%s', (_, answer, expected) => expect(differences(promised, answer)).toEqual(expected));
 });
