@@ -223,6 +223,41 @@ it('compacts under searches and gives the memory back', async () => {
   expect(scanner.arena.usedBytes).toBe(before);
 });
 
+it('compacts a large collection in slices, between which it is written and searched', { timeout: 60_000 }, async () => {
+  const seed = 14;
+  const random = seededRandom(seed);
+  const pick = (count: number) => Math.floor(random() * count);
+  const before = scanner.arena.usedBytes;
+  let next = 0;
+  const draw = (id = `item-${next++}`) => item(id, unitVector(8, random), { third: pick(3) });
+  const { index, plain } = filled(8, Array.from({ length: 9000 }, () => draw()));
+  const remove = (id: string) => expect(index.delete(id)).toBe(plain.delete(id));
+  const add = (each: IndexedItem) => {
+    index.upsert(each);
+    plain.upsert(each);
+  };
+  for (let round = 0; round < 4; round++) {
+    const ids = [...plain.items.keys()];
+    // The last of these deletions begins a compaction, which the writes below go on with.
+    for (const id of ids.toSorted(() => random() - 0.5).slice(0, Math.floor(ids.length / 5))) remove(id);
+    for (let write = 0; write < 12; write++) {
+      const known = [...plain.items.keys()];
+      const ids = [known[pick(50)], known[pick(known.length)], known[known.length - 1 - pick(50)]];
+      const under = index.search({ space: 'text', vector: unitVector(8, random), limit: 3 });
+      if (write % 3 === 0) remove(ids[pick(3)]);
+      else add(draw(write % 3 === 1 ? ids[pick(3)] : undefined));
+      await under;
+      const query = { space: 'text', vector: unitVector(8, random), limit: 20, filter: write % 2 ? { field: 'third', in: [1] } : undefined, dimensions: write > 5 ? 5 : undefined };
+      expect(await index.search(query), `seed ${seed}, round ${round}, write ${write}`).toEqual({ ...plain.search(query), route: 'exact' });
+      expect(index.facets(['third'])).toEqual(plain.facets(['third']));
+    }
+    for (let more = 0; more < 30; more++) add(draw()); // where float32 vectors were that are gone
+    for (const id of plain.items.keys()) expect(index.vectors(id, 'text')).toEqual(plain.vectors(id, 'text'));
+  }
+  index.close();
+  expect(scanner.arena.usedBytes).toBe(before);
+});
+
 it('holds hundreds of collections in one memory, and uses it again', async () => {
   const random = seededRandom(9);
   const before = scanner.arena.usedBytes;

@@ -9,6 +9,8 @@ import type { FacetValue, Filter, IndexedItem, IndexQuery, Kind, SearchResult, V
 
 /** Rows whose headers for a prefix are made at once: a millisecond or two. */
 const prefixSlice = 1024;
+/** Entries that a write copies while there is a compaction: it is done after some dozens of writes, and none waits long. */
+const compactionSlice = 2000;
 
 /**
  * The vectors of one collection, searched exactly (quantisation.ts says why the answers are exact and not approximately so).
@@ -56,7 +58,8 @@ export class CollectionIndex implements VectorIndex {
   dropSpace(name: string): void {
     this.#assertOpen();
     this.#rows(this.#generation, name);
-    this.#generation = this.#generation.compacted(this.scanner, name);
+    this.#generation.abandonCompaction();
+    this.#generation = this.#generation.compact(this.scanner, Infinity, name)!;
   }
 
   has(id: string): boolean {
@@ -163,7 +166,8 @@ export class CollectionIndex implements VectorIndex {
   }
 
   #compact(): void {
-    if (this.#generation.isWorthCompacting) this.#generation = this.#generation.compacted(this.scanner);
+    const generation = this.#generation;
+    if (generation.isCompacting || generation.isWorthCompacting) this.#generation = generation.compact(this.scanner, compactionSlice) ?? generation;
   }
 
   #checkPrefix({ space, vector }: IndexQuery, dimensions: number): void {

@@ -144,16 +144,16 @@ export class SpaceRows {
       if (row >= prefix.headers.length) continue;
       let copied = this.#prefixes.get(dimensions);
       if (!copied) this.#prefixes.set(dimensions, (copied = new PrefixHeaders(this.arena, dimensions, this.rowsPerBlock)));
-      copied.headers.pushFrom(prefix.headers, row);
+      if (copied.headers.length === own) copied.headers.pushFrom(prefix.headers, row); // it may be younger than the first copies
     }
   }
 
-  /** Marks the item's rows dead, also for threads that scan right now, and drops their float32 vectors. */
-  kill(ordinal: number): void {
+  /** Marks the item's rows dead, also for threads that scan right now, and drops their float32 vectors unless others own them. */
+  kill(ordinal: number, ownsFloats = true): void {
     for (let row = this.firstRow(ordinal); row < this.endRow(ordinal); row++) {
       this.#headers.kill(row);
       for (const { headers } of this.#prefixes.values()) if (row < headers.length) headers.kill(row);
-      this.floats.remove(this.#slots.at(row));
+      if (ownsFloats) this.floats.remove(this.#slots.at(row));
       this.#live[this.kinds(row)]--;
     }
   }
