@@ -23,6 +23,7 @@ import {
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/gallery_pb';
 import { systemClock } from '@touchstone/runtime/clock';
 import type { Interval } from '@touchstone/statistics';
+import { shownCosine } from '../search/cosine.ts';
 import { Queries } from '../search/queries.service.ts';
 import { type Comparison, isMatch } from './comparison.ts';
 import { Galleries, type WatchedGallery } from './galleries.service.ts';
@@ -120,7 +121,7 @@ function matchMessage({ collection, itemId, position, matchedAt, ...comparison }
 
 function comparisonMessage(comparison: Comparison): Result<typeof ComparisonSchema> {
   const { referenceId, category, score, threshold, space, kind, part } = comparison;
-  return { referenceId, category, score, threshold, isMatch: isMatch(comparison), space, kind, part };
+  return { referenceId, category, score: shownCosine(score), threshold, isMatch: isMatch(comparison), space, kind, part };
 }
 
 const proportion = ({ estimate, lower, upper }: Interval) => ({ value: estimate, low: lower, high: upper });

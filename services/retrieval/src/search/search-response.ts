@@ -2,6 +2,7 @@ import type { Result } from '@touchstone/contracts';
 import type { ItemSchema } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import type { FacetSchema, HitExplanationSchema, HitSchema, SearchExplanationSchema, SearchRequest, SearchResponseSchema } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import type { AttributeValue } from '../index/vector-index.ts';
+import { shownCosine } from './cosine.ts';
 import { timeField } from './filter-reader.ts';
 import type { RankedHit } from './rankings.ts';
 import { candidateKinds } from './searched-spaces.ts';
@@ -23,7 +24,8 @@ export function toResponse(answer: SearchAnswer, request: SearchRequest, items: 
 function toHit(hit: RankedHit, answer: SearchAnswer, { groupBy, explain }: SearchRequest, items: ReadonlyMap<string, ItemMessage>): Result<typeof HitSchema> {
   const { id, score, space, part, kinds, group } = hit;
   return {
-    ...{ id, score, space, part },
+    ...{ id, space, part },
+    score: shownCosine(score),
     kinds: [...kinds],
     group: groupBy === undefined || group === undefined ? undefined : toValue(groupBy, group),
     explanation: explain ? toHitExplanation(hit, answer) : undefined,
@@ -40,7 +42,7 @@ function toHitExplanation({ matches, score }: RankedHit, { spaces }: SearchAnswe
       id: match.id,
       part: match.part,
       kinds: [...match.kinds],
-      cosine: match.score,
+      cosine: shownCosine(match.score),
       rank: match.rank,
     })),
     fused: spaces.length > 1 ? score : undefined,
