@@ -6,7 +6,7 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: ['{libs,services}/**/*.milvus.ts'],
+    include: ['{libs,services,e2e}/**/*.milvus.ts'],
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 300_000,
