@@ -1,6 +1,6 @@
 /**
- * All near-duplicate pairs of 100,000 vectors: `npm run bench:duplicates -w bench`. Ours beside a loop of searches, each for the 10
- * most similar, through Qdrant Edge: the loop is timed on a sample and multiplied, and its recall is that of the sample.
+ * All near-duplicate pairs of 100,000 vectors, and of real texts: `npm run bench:duplicates -w bench`. Ours beside a loop of searches,
+ * each for the 10 most similar, through Qdrant Edge: the loop is timed on a sample and multiplied, and its recall is that of the sample.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg } from 'node:os';
@@ -11,12 +11,15 @@ import { gaussian, normalised } from '../../services/retrieval/src/index/random-
 import { Scanner } from '../../services/retrieval/src/index/scanner.ts';
 import { dimension, workload } from '../index/synthetic.ts';
 import { qdrantEdge } from '../retrieval/qdrant-edge.ts';
+import { realTexts } from '../retrieval/workloads.ts';
 
 const seed = 20_261_124;
 const threshold = 0.95;
 const rounds = 5;
 const sampled = 500;
-const [count = 100_000] = process.argv.slice(2).map(Number);
+/** `npm run bench:duplicates -w bench -- 100000 alone` leaves the peer out, whose build takes minutes. */
+const [size = '100000', alone] = process.argv.slice(2);
+const count = Number(size);
 
 /** The synthetic law of bench/index, and one vector in 50 is another one again, a little or much changed. */
 function collection(): Float32Array[] {
@@ -33,6 +36,7 @@ function collection(): Float32Array[] {
 const idOf = (row: number) => String(row).padStart(7, '0');
 
 async function ours(vectors: readonly Float32Array[], workers: number) {
+  const dimension = vectors[0].length;
   const scanner = await Scanner.start({ workers });
   const index = new CollectionIndex(scanner, new Map([['text', { dimension }]]));
   vectors.forEach((vector, row) => index.upsert({ id: idOf(row), fields: {}, parts: [{ space: 'text', kinds: ['text'], part: 0, vector }] }));
@@ -68,7 +72,7 @@ function truth(vectors: readonly Float32Array[], rows: readonly number[]): [numb
   return rows.flatMap((row) =>
     vectors.flatMap((other, at): [number, number][] => {
       let score = 0;
-      for (let i = 0; i < dimension; i++) score += vectors[row][i] * other[i];
+      for (let i = 0; i < other.length; i++) score += vectors[row][i] * other[i];
       return at !== row && score >= threshold ? [[Math.min(row, at), Math.max(row, at)]] : [];
     }),
   );
@@ -82,28 +86,35 @@ function recall(found: Iterable<readonly [number, number]>, expected: readonly [
   return expected.filter((pair) => keys.has(keyOf(pair))).length / expected.length;
 }
 
+const rounded = (value: number) => Number(value.toPrecision(3));
+
+async function measured(name: string, vectors: readonly Float32Array[], workers: number, expected: readonly [number, number][]) {
+  const { seconds, cpuSeconds, heldUpMs, found } = await ours(vectors, workers);
+  const row = {
+    ...{ vectors: `${name}, ${vectors.length} x ${vectors[0].length}`, engine: `touchstone, ${workers} ${workers === 1 ? 'thread' : 'threads'}`, pairs: found.length, recall: recall(found, expected) },
+    ...{ seconds: rounded(median(seconds)), range: [Math.min(...seconds), Math.max(...seconds)].map(rounded), cpuSeconds: rounded(median(cpuSeconds)), heldUpMs: rounded(median(heldUpMs)) },
+  };
+  console.log(row);
+  return row;
+}
+
 const vectors = collection();
 const random = seededRandom(7);
 const sample = Array.from({ length: sampled }, (_, index) => (index % 2 === 0 ? 50 * Math.floor((random() * count) / 50) : Math.floor(random() * count)));
 const expected = truth(vectors, sample);
 
-const results = [];
-for (const workers of [2, 1]) {
-  const { seconds, cpuSeconds, heldUpMs, found } = await ours(vectors, workers);
-  results.push({
-    engine: `touchstone, ${workers} ${workers === 1 ? 'thread' : 'threads'}`,
-    ...{ pairs: found.length, recall: recall(found, expected), seconds: median(seconds), range: [Math.min(...seconds), Math.max(...seconds)], cpuSeconds: median(cpuSeconds), heldUpMs: median(heldUpMs) },
-  });
-  console.log(results.at(-1));
-}
-const peer = await qdrantEdge({ name: 'pairs', dimension, vectors, queries: vectors }).catch((error: Error) => void console.error(`${error.message} Going on without it.`));
+const results: object[] = [];
+for (const workers of [2, 1]) results.push(await measured('synthetic', vectors, workers, expected));
+const texts = await realTexts(1000, 1_000_000).catch((error: Error) => void console.error(`${error.message} Going on without them.`));
+if (texts) results.push(await measured('real texts', texts.vectors, 2, truth(texts.vectors, sample.filter((row) => row < texts.vectors.length).slice(0, 100))));
+const peer = alone ? undefined : await qdrantEdge({ name: 'pairs', dimension, vectors, queries: vectors }).catch((error: Error) => void console.error(`${error.message} Going on without it.`));
 if (peer) {
   const ingest = await peer.ingest();
   await peer.run(sample.slice(0, 50), undefined, peer.standard);
   const { ms, hits } = await peer.run(sample, undefined, peer.standard);
   const found = hits.flatMap((rows, at) => rows.filter((row) => row !== sample[at]).map((row): [number, number] => [Math.min(row, sample[at]), Math.max(row, sample[at])]));
   const mean = ms.reduce((sum, each) => sum + each, 0) / ms.length;
-  results.push({ engine: peer.name, buildSeconds: ingest.seconds, searchMs: { mean, p50: median(ms) }, secondsInAll: (mean * count) / 1000, recall: recall(found, expected) });
+  results.push({ vectors: 'synthetic', engine: peer.name, buildSeconds: rounded(ingest.seconds), searchMs: { mean: rounded(mean), p50: rounded(median(ms)) }, secondsInAll: rounded((mean * count) / 1000), recall: rounded(recall(found, expected)) });
   console.log(results.at(-1));
   await peer.close();
 }
