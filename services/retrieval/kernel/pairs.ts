@@ -1,4 +1,5 @@
 // AssemblyScript, compiled to pairs.wasm by `npm run wasm`. What the figures mean: ../src/index/pair-rows.ts.
+import { Coarse, Fine } from './layout';
 
 /** One piece of a search for pairs. PairRows in ../src/index/pair-rows.ts writes it. */
 @unmanaged
@@ -30,21 +31,6 @@ class Job {
   threshold: f64;
   /** Bytes of a row's head. */
   head: u32;
-}
-
-/** Headers of a row, as in scan.ts. */
-@unmanaged
-class Coarse {
-  scale: f32;
-  norm: f32;
-  tail: f32;
-  sum: i32;
-}
-
-@unmanaged
-class Fine {
-  residual: f32;
-  sum: i32;
 }
 
 /** Figures of four rows, four float32 each, before their prefixes: scale, 127.5·scale·Σprefix, length of the tail, residual. */

@@ -1,87 +1,7 @@
 // AssemblyScript, compiled to scan.wasm by `npm run wasm`. What the figures mean: ../src/index/quantisation.ts.
-
-/** One slice of one search. ScanJobs in ../src/index/scan-job.ts writes it; what is stored where: ../src/index/space-rows.ts. */
-@unmanaged
-class Job {
-  /** Two planes of `width` bytes, each byte 0..127: the query's high and low 7 bits, offset by 8192. */
-  query: usize;
-  /** How many of a row's values are compared, and how many of them lie in its head: multiples of 16. */
-  width: u32;
-  head: u32;
-  /** Bytes of a row's head and of its tail as stored. */
-  headStride: u32;
-  tailStride: u32;
-  /** Addresses of the blocks of rows, in order; the heads of a block lie at its start, the tails at `tails`. */
-  blocks: usize;
-  rowsPerBlock: u32;
-  tails: u32;
-  /** Addresses of the coarse and of the fine headers of each block. */
-  coarse: usize;
-  fine: usize;
-  /** Ascending row numbers to scan, or 0 for all. */
-  list: usize;
-  /** The slice: positions in the list, or row numbers. */
-  from: u32;
-  to: u32;
-  /** Where to keep the best rows, and at most how many. */
-  kept: usize;
-  capacity: u32;
-  /** Result: how many are kept. */
-  count: u32;
-  /** Room for the highest lower bounds, and how many of them: as many rows certainly score more than the least of these. */
-  lowers: usize;
-  wanted: u32;
-  /** Room for 16 × `capacity` bytes and for the bounds of `chunk` + 4 heads, or 0 to read whole rows at once. A multiple of 4. */
-  scratch: usize;
-  chunk: u32;
-  /** Result: how many rows their heads did not rule out. */
-  passed: u32;
-  unused: u32;
-  scale: f64;
-  norm: f64;
-  /** Of the query as both planes have it, and as the high plane alone has it. */
-  error: f64;
-  coarseError: f64;
-  /** Rows whose bound is not above it are not wanted. Result: no row that was left out has a bound above it. */
-  threshold: f64;
-  /** The factors of the bounds in float32: of the head's, then of the whole row's. */
-  headScale: f32;
-  headSlack: f32;
-  headError: f32;
-  tailNorm: f32;
-  wholeSlack: f32;
-  wholeNorm: f32;
-  wholeError: f32;
-  unusedToo: f32;
-}
-
-/** What the head's bound reads of a row. */
-@unmanaged
-class Coarse {
-  scale: f32;
-  /** Length of the quantised head; -Infinity when the row is dead. */
-  norm: f32;
-  /** Length of the tail. */
-  tail: f32;
-  /** Sum of the head's values. */
-  sum: i32;
-}
-
-/** What the bound of all values reads besides. */
-@unmanaged
-class Fine {
-  /** Length of what quantising lost. */
-  residual: f32;
-  /** Sum of all values. */
-  sum: i32;
-}
-
-@unmanaged
-class Kept {
-  bound: f64;
-  row: u32;
-  unused: u32;
-}
+import { entry, Kept, rise, sink, sort } from './heap';
+import { Coarse, Fine, Job } from './layout';
+import { coarseOf, dot, fineOf, headBounds, headOf, normOf, product, sumLanes, sumsOf, tailOf, wholeBounds } from './rows';
 
 /** A row is among the best when its bound is above it. */
 let threshold: f64 = -Infinity;
@@ -97,45 +17,6 @@ function raise(value: f64): void {
   least = f32x4.splat(f32(value - Math.abs(value) / 8388608.0 - 1e-38));
 }
 
-// @ts-ignore: decorator
-@inline
-function entry(heap: usize, index: u32): Kept {
-  return changetype<Kept>(heap + index * offsetof<Kept>());
-}
-
-// @ts-ignore: decorator
-@inline
-function put(heap: usize, index: u32, row: u32, bound: f64): void {
-  entry(heap, index).bound = bound;
-  entry(heap, index).row = row;
-}
-
-/** Puts the row where it belongs on the way from the top of a heap of `count` down; the smallest is on top. */
-function sink(heap: usize, count: u32, row: u32, bound: f64): void {
-  let hole: u32 = 0;
-  while (true) {
-    let child: u32 = 2 * hole + 1;
-    if (child >= count) break;
-    if (child + 1 < count && entry(heap, child + 1).bound < entry(heap, child).bound) child++;
-    if (entry(heap, child).bound >= bound) break;
-    put(heap, hole, entry(heap, child).row, entry(heap, child).bound);
-    hole = child;
-  }
-  put(heap, hole, row, bound);
-}
-
-/** Puts the row where it belongs on the way from a new place at the end of a heap of `count` up. */
-function rise(heap: usize, count: u32, row: u32, bound: f64): void {
-  let hole = count;
-  while (hole > 0) {
-    const parent = (hole - 1) >> 1;
-    if (entry(heap, parent).bound <= bound) break;
-    put(heap, hole, entry(heap, parent).row, entry(heap, parent).bound);
-    hole = parent;
-  }
-  put(heap, hole, row, bound);
-}
-
 /** Keeps a row whose bound is above the threshold, which is then the largest of the least kept, the least lower bound, and before. */
 function keep(job: Job, row: u32, bound: f64, lower: f64): void {
   if (job.count < job.capacity) rise(job.kept, job.count++, row, bound);
@@ -145,73 +26,6 @@ function keep(job: Job, row: u32, bound: f64, lower: f64): void {
   if (lowerCount < job.wanted) rise(job.lowers, lowerCount++, row, lower);
   else if (lower > entry(job.lowers, 0).bound) sink(job.lowers, lowerCount, row, lower);
   if (lowerCount == job.wanted) raise(Math.max(threshold, entry(job.lowers, 0).bound));
-}
-
-/** Turns the heap into a list, best first: the smallest goes to the end, again and again. */
-function sort(heap: usize, count: u32): void {
-  for (let last = count; last > 1; ) {
-    last--;
-    const row = entry(heap, last).row;
-    const bound = entry(heap, last).bound;
-    put(heap, last, entry(heap, 0).row, entry(heap, 0).bound);
-    sink(heap, last, row, bound);
-  }
-}
-
-// @ts-ignore: decorator
-@inline
-function sumLanes(a: v128): i32 {
-  const pairs = i32x4.add(a, i8x16.shuffle(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-  return i32x4.extract_lane(pairs, 0) + i32x4.extract_lane(pairs, 1);
-}
-
-// @ts-ignore: decorator
-@inline
-function dot(values: v128, query: v128, sum: v128): v128 {
-  return i32x4.relaxed_dot_i8x16_i7x16_add_s(values, query, sum);
-}
-
-// @ts-ignore: decorator
-@inline
-function coarseOf(job: Job, row: u32): usize {
-  const block = row / job.rowsPerBlock;
-  return <usize>load<u32>(job.coarse + (<usize>block << 2)) + (<usize>(row - block * job.rowsPerBlock) << 4);
-}
-
-// @ts-ignore: decorator
-@inline
-function headOf(job: Job, row: u32): usize {
-  const block = row / job.rowsPerBlock;
-  return <usize>load<u32>(job.blocks + (<usize>block << 2)) + <usize>(row - block * job.rowsPerBlock) * <usize>job.headStride;
-}
-
-// @ts-ignore: decorator
-@inline
-function fineOf(job: Job, row: u32): usize {
-  const block = row / job.rowsPerBlock;
-  return <usize>load<u32>(job.fine + (<usize>block << 2)) + (<usize>(row - block * job.rowsPerBlock) << 3);
-}
-
-// @ts-ignore: decorator
-@inline
-function tailOf(job: Job, row: u32): usize {
-  const block = row / job.rowsPerBlock;
-  return <usize>load<u32>(job.blocks + (<usize>block << 2)) + job.tails + <usize>(row - block * job.rowsPerBlock) * <usize>job.tailStride;
-}
-
-// @ts-ignore: decorator
-@inline
-function product(values: usize, query: usize, width: usize, start: v128): v128 {
-  let sum = start;
-  for (let at: usize = 0; at < width; at += 16) sum = dot(v128.load(values + at), v128.load(query + at), sum);
-  return sum;
-}
-
-/** Length of the quantised row, or a little more. */
-// @ts-ignore: decorator
-@inline
-function normOf(coarse: Coarse): f64 {
-  return Math.sqrt(f64(coarse.norm) * f64(coarse.norm) + f64(coarse.tail) * f64(coarse.tail));
 }
 
 /** Bounds the row by both planes, and keeps it if that is among the best. */
@@ -242,51 +56,6 @@ function offer(job: Job, row: u32, high: v128): void {
 function one(job: Job, row: u32): void {
   const sum = product(headOf(job, row), job.query, job.head, i32x4.splat(0));
   offer(job, row, product(tailOf(job, row), job.query + <usize>job.head, job.width - job.head, sum));
-}
-
-/** Four sums of four lanes each. */
-// @ts-ignore: decorator
-@inline
-function sumsOf(a: v128, b: v128, c: v128, d: v128): v128 {
-  const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 1, 4, 5), v128.shuffle<i32>(a, b, 2, 3, 6, 7));
-  const cd = i32x4.add(v128.shuffle<i32>(c, d, 0, 1, 4, 5), v128.shuffle<i32>(c, d, 2, 3, 6, 7));
-  return i32x4.add(v128.shuffle<i32>(ab, cd, 0, 2, 4, 6), v128.shuffle<i32>(ab, cd, 1, 3, 5, 7));
-}
-
-/** 128 times the sum of the high plane, less what the offset and 63.5 for each low byte add. */
-// @ts-ignore: decorator
-@inline
-function centred(high: v128, sums: v128): v128 {
-  return f32x4.sub(f32x4.mul(f32x4.splat(128.0), f32x4.convert_i32x4_s(high)), f32x4.mul(f32x4.splat(8128.5), f32x4.convert_i32x4_s(sums)));
-}
-
-/** Bounds of four rows from their heads, in float32. */
-// @ts-ignore: decorator
-@inline
-function headBounds(job: Job, a: v128, b: v128, c: v128, d: v128, high: v128): v128 {
-  const scaleNormAB = v128.shuffle<i32>(a, b, 0, 4, 1, 5), scaleNormCD = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const tailSumAB = v128.shuffle<i32>(a, b, 2, 6, 3, 7), tailSumCD = v128.shuffle<i32>(c, d, 2, 6, 3, 7);
-  const scale = v128.shuffle<i32>(scaleNormAB, scaleNormCD, 0, 1, 4, 5);
-  const norm = v128.shuffle<i32>(scaleNormAB, scaleNormCD, 2, 3, 6, 7);
-  const tail = v128.shuffle<i32>(tailSumAB, tailSumCD, 0, 1, 4, 5);
-  const product = centred(high, v128.shuffle<i32>(tailSumAB, tailSumCD, 2, 3, 6, 7));
-  const head = f32x4.mul(scale, f32x4.add(f32x4.mul(f32x4.splat(job.headScale), product), f32x4.splat(job.headSlack)));
-  return f32x4.add(f32x4.add(head, f32x4.mul(f32x4.splat(job.headError), norm)), f32x4.mul(f32x4.splat(job.tailNorm), tail));
-}
-
-/** Bounds of four rows from all values of the high plane, in float32. */
-// @ts-ignore: decorator
-@inline
-function wholeBounds(job: Job, a: v128, b: v128, c: v128, d: v128, fineAB: v128, fineCD: v128, high: v128): v128 {
-  const scaleNormAB = v128.shuffle<i32>(a, b, 0, 4, 1, 5), scaleNormCD = v128.shuffle<i32>(c, d, 0, 4, 1, 5);
-  const scale = v128.shuffle<i32>(scaleNormAB, scaleNormCD, 0, 1, 4, 5);
-  const head = v128.shuffle<i32>(scaleNormAB, scaleNormCD, 2, 3, 6, 7);
-  const tail = v128.shuffle<i32>(v128.shuffle<i32>(a, b, 2, 6, 2, 6), v128.shuffle<i32>(c, d, 2, 6, 2, 6), 0, 1, 4, 5);
-  const norm = f32x4.sqrt(f32x4.add(f32x4.mul(head, head), f32x4.mul(tail, tail)));
-  const residual = v128.shuffle<i32>(fineAB, fineCD, 0, 2, 4, 6);
-  const product = centred(high, v128.shuffle<i32>(fineAB, fineCD, 1, 3, 5, 7));
-  const row = f32x4.mul(scale, f32x4.add(f32x4.mul(f32x4.splat(job.headScale), product), f32x4.splat(job.wholeSlack)));
-  return f32x4.add(f32x4.add(row, f32x4.mul(f32x4.splat(job.wholeNorm), residual)), f32x4.mul(f32x4.splat(job.wholeError), norm));
 }
 
 /** All values of four rows, each with the addresses of its head, coarse header, tail and fine header: mostly one test rules out all four. */

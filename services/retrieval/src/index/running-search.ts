@@ -30,8 +30,8 @@ export class RunningSearch {
   #kept: Kept[] = [];
   /** Groups that later scans leave out, with a bound of their rows that were not kept. */
   readonly #settled = new Map<unknown, number>();
-  /** The next scan cannot count on one row a group. */
-  #isDeep: boolean;
+  /** Rows that will probably be enough groups; unknown after the first scan. */
+  #enough: number | undefined;
   #sort: SearchSort | undefined;
   #readsHeads = false;
   readonly #scores = new Map<number, number>();
@@ -55,13 +55,16 @@ export class RunningSearch {
     this.#candidates = this.#filter ? generation.liveRows(rows, this.#kinds, this.#filter) : rows.ofKinds(this.#kinds);
     this.examined = this.#filter ? this.#candidates!.length : rows.liveLength(this.#kinds);
     this.#grouping = groupingOf(groupBy, generation);
-    this.#isDeep = query.after !== undefined || !(groupBy === 'part' || (groupBy === 'note' && rows.isOneToOne));
+    if (query.after === undefined && typeof groupBy === 'string') {
+      const isRowEach = groupBy === 'part' || (groupBy === 'note' && rows.isOneToOne);
+      this.#enough = (isRowEach ? query.limit : 2 * query.limit + 8) + this.#excluded.size;
+    }
   }
 
   /** What is to be scanned next. @param capacity rows that a thread keeps. */
   scan(capacity: number): Scan {
-    const wanted = this.#isDeep ? capacity : this.query.limit + this.#excluded.size;
-    this.#isDeep = true;
+    const wanted = this.#enough ?? capacity;
+    this.#enough = undefined;
     let list = this.#candidates;
     if (this.#settled.size > 0) {
       const isSettled = this.#grouping.among!(new Set(this.#settled.keys()));
