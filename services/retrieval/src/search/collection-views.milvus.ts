@@ -52,6 +52,30 @@ it('has each item once, while writers race on both replicas', async () => {
   for (const replica of [first, second]) await comesTo(async () => expect(await idsIn(replica, collection)).toEqual([...expected, 'everybody'].sort()));
 });
 
+it('another version of a model is built, active on both replicas after a switch, and gone when it is dropped', async () => {
+  const collection = 'versions';
+  const version = { collection, space: 'text', modelVersion: 'hash@2' };
+  await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
+  await first.items.upsertItems({ collection, items: batch(1, 20) }, first.options);
+  const found = async (replica: Replica, dimension: number) => {
+    const vector = Array.from({ length: dimension }, (_, index) => (index === 0 ? 1 : 0));
+    return (await replica.searches.search({ collection, query: { vector, space: 'text' }, limit: 100 }, replica.options)).hits.length;
+  };
+  await comesTo(async () => expect(await found(second, 16)).toBe(20));
+
+  const { id } = await first.versions.reindex(version, first.options);
+  const ended = () => first.operations.getOperation({ id }, first.options);
+  await comesTo(async () => expect(await ended()).toMatchObject({ state: 'succeeded', result: { vectors: 20, comparison: { queries: 20 } } }));
+  await first.versions.switchModelVersion(version, first.options);
+  for (const replica of [second, first]) await comesTo(async () => expect(await found(replica, 24)).toBe(20));
+  await second.items.upsertItems({ collection, items: batch(2, 3) }, second.options);
+  await comesTo(async () => expect(await found(first, 24)).toBe(23));
+  await second.versions.switchModelVersion({ ...version, modelVersion: 'hash@1' }, second.options);
+  for (const replica of [first, second]) await comesTo(async () => expect(await found(replica, 16)).toBe(23));
+  await first.versions.dropModelVersion(version, first.options);
+  for (const replica of [second, first]) await comesTo(async () => expect(await found(replica, 16)).toBe(23));
+});
+
 it('while Milvus is away writes stand and searches are to come again; an empty Milvus is filled from the log', async () => {
   const collection = 'emptied';
   await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
