@@ -178,6 +178,8 @@ it.each([
   ['image.tag=latest', /image\.tag: latest names no version/],
   ['image.repository=Not An Image', /repository': .* does not match pattern/],
   ['retrieval.milvus=http://milvus:19530', /retrieval\/milvus': .* does not match pattern/],
+  ['blobs.s3.url=my-bucket', /blobs\/s3\/url': .* does not match pattern/],
+  ['blobs.claim=blobs,blobs.s3.url=https://s3.example.org/blobs', /blobs: expected a claim or a bucket/],
   ['models.url=http://triton:8001', /models\/url': .* does not match pattern/],
   ['models.url=triton:8001', /models\.claim: expected the claim that holds the tokenizers/],
   ['config.PATH=/bin', /'PATH' does not match pattern/],

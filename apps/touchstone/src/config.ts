@@ -22,6 +22,6 @@ export async function config([action]: readonly string[]): Promise<number> {
 const others = ['TOUCHSTONE_CONFIG', 'TOUCHSTONE_DATASETS'];
 
 function withoutSecret(name: string, value: string): string {
-  if (name === 'OTEL_EXPORTER_OTLP_HEADERS') return value === '(none)' ? value : '…';
+  if (name === 'OTEL_EXPORTER_OTLP_HEADERS' || name === 'AWS_SECRET_ACCESS_KEY') return value === '(none)' ? value : '…';
   return value.replace(/(:\/\/[^:@/]*:)[^@/]*@/, '$1…@').replace(/^(ts_live_[0-9a-f]*_).*/, '$1…');
 }

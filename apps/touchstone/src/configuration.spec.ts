@@ -13,6 +13,9 @@ it.each([
   ['an index without its Milvus', { TOUCHSTONE_RETRIEVAL_INDEX: 'milvus' }, /TOUCHSTONE_MILVUS_ADDRESS: expected host:port/],
   ['an index that is none', { TOUCHSTONE_RETRIEVAL_INDEX: 'qdrant' }, /TOUCHSTONE_RETRIEVAL_INDEX/],
   ['the URL of a Milvus', { TOUCHSTONE_MILVUS_ADDRESS: 'http://milvus:19530' }, /TOUCHSTONE_MILVUS_ADDRESS: expected host:port/],
+  ['a bucket without keys', { TOUCHSTONE_BLOBS_S3_URL: 'https://s3.example.org/blobs' }, /AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: expected/],
+  ['a store without a bucket', { TOUCHSTONE_BLOBS_S3_URL: 'https://s3.example.org' }, /TOUCHSTONE_BLOBS_S3_URL: expected the address of the store with the bucket/],
+  ['blobs larger than S3 takes', { TOUCHSTONE_BLOBS_S3_URL: 'https://s3.example.org/blobs', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', TOUCHSTONE_BLOB_LIMIT_MB: '6000' }, /TOUCHSTONE_BLOB_LIMIT_MB: expected at most 5120/],
   ['an address without a port', { TOUCHSTONE_RETRIEVAL_LISTEN: 'localhost' }, /TOUCHSTONE_RETRIEVAL_LISTEN: expected host:port/],
 ])('refuses %s by name', (_, environment, message) => expect(() => readConfiguration(environment)).toThrow(message));
 

@@ -1,5 +1,6 @@
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { S3Options } from '@touchstone/gateway';
 import type { KafkaOptions } from '@touchstone/messaging';
 import { checkSettings, ConfigurationError, gatherSettings, type GivenSettings } from '@touchstone/runtime/config';
 import type { TracingOptions } from '@touchstone/runtime/telemetry';
@@ -35,6 +36,10 @@ export const settings = {
   TOUCHSTONE_DATA_DIR: z.string().default('.touchstone').describe('folder of the embedded PostgreSQL, the weights, the blobs and the first key'),
   TOUCHSTONE_MODELS_DIR: z.string().optional().describe('folder of weights and tokenisers; `models` in the data folder when absent'),
   TOUCHSTONE_BLOBS_DIR: z.string().optional().describe('folder of blobs, the same for all gateways; `blobs` in the data folder when absent'),
+  TOUCHSTONE_BLOBS_S3_URL: z.string().regex(/^https?:\/\/[^/?#]+\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/?$/, 'expected the address of the store with the bucket, https://s3.eu-central-1.amazonaws.com/my-bucket').optional().describe('a bucket of an S3-compatible store, in which blobs lie instead, such as `https://s3.eu-central-1.amazonaws.com/my-bucket`; the folder is then where bytes wait that come in, for each gateway its own'),
+  TOUCHSTONE_BLOBS_S3_REGION: z.string().regex(/^[a-z0-9-]+$/, 'expected a region such as eu-central-1').default('us-east-1').describe('its region'),
+  AWS_ACCESS_KEY_ID: z.string().optional().describe('who may read, write, list and delete there'),
+  AWS_SECRET_ACCESS_KEY: z.string().optional().describe('its secret'),
   TOUCHSTONE_BLOB_LIMIT_MB: z.coerce.number().int().min(1).max(1_048_576).default(1024).describe('size of the largest blob, in MiB'),
   TOUCHSTONE_TENANT_BLOBS_MB: z.coerce.number().int().min(1).max(1_073_741_824).optional().describe('size of all blobs of a tenant for which `touchstone tenants limit` says nothing else, in MiB; no limit when absent'),
   TOUCHSTONE_TENANT_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000_000).default(600_000).describe('requests of such a tenant in a minute'),
@@ -86,6 +91,8 @@ export interface Configuration {
   readonly dataDir: string;
   readonly modelsDir: string;
   readonly blobsDir: string;
+  /** A bucket in which blobs lie; `blobsDir` when absent. */
+  readonly blobsS3?: S3Options;
   /** Of the largest blob. */
   readonly blobLimitBytes: number;
   /** Of tenants for which nobody set other limits. */
@@ -125,6 +132,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     dataDir,
     modelsDir: values.TOUCHSTONE_MODELS_DIR ? resolve(values.TOUCHSTONE_MODELS_DIR) : join(dataDir, 'models'),
     blobsDir: values.TOUCHSTONE_BLOBS_DIR ? resolve(values.TOUCHSTONE_BLOBS_DIR) : join(dataDir, 'blobs'),
+    blobsS3: bucketOf(values),
     blobLimitBytes: values.TOUCHSTONE_BLOB_LIMIT_MB * 1024 * 1024,
     tenantLimits: {
       requestsPerMinute: values.TOUCHSTONE_TENANT_REQUESTS_PER_MINUTE,
@@ -150,6 +158,26 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
 
 function ofServices<Value>(valueOf: (name: Uppercase<ServiceName>) => Value): Record<ServiceName, Value> {
   return Object.fromEntries(serviceNames.map((name) => [name, valueOf(name.toUpperCase() as Uppercase<ServiceName>)])) as Record<ServiceName, Value>;
+}
+
+/** S3 takes 5 GiB in one request. */
+const largestObjectMb = 5_120;
+
+interface S3Settings {
+  readonly TOUCHSTONE_BLOBS_S3_URL?: string;
+  readonly TOUCHSTONE_BLOBS_S3_REGION: string;
+  readonly AWS_ACCESS_KEY_ID?: string;
+  readonly AWS_SECRET_ACCESS_KEY?: string;
+  readonly TOUCHSTONE_BLOB_LIMIT_MB: number;
+}
+
+/** @throws ConfigurationError when something of it is missing, or blobs may be larger than S3 takes them. */
+function bucketOf(settings: S3Settings): S3Options | undefined {
+  const { TOUCHSTONE_BLOBS_S3_URL: url, TOUCHSTONE_BLOBS_S3_REGION: region, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, TOUCHSTONE_BLOB_LIMIT_MB: limitMb } = settings;
+  if (!url) return undefined;
+  if (!accessKeyId || !secretAccessKey) throw new ConfigurationError('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: expected the keys of TOUCHSTONE_BLOBS_S3_URL.');
+  if (limitMb > largestObjectMb) throw new ConfigurationError(`TOUCHSTONE_BLOB_LIMIT_MB: expected at most ${largestObjectMb} with TOUCHSTONE_BLOBS_S3_URL, got ${limitMb}.`);
+  return { url, region, accessKeyId, secretAccessKey };
 }
 
 function pair(url: string | undefined, systemUrl: string | undefined): DatabaseUrls | undefined {

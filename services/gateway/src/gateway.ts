@@ -85,7 +85,7 @@ export async function start({
   @Module({
     imports: [
       KeysModule.forDatabase(database, requestsPerMinute),
-      ...(own ? [BlobModule.inFolder(own.blobs, tokens)] : []),
+      ...(own ? [BlobModule.at(own.blobs, tokens)] : []),
       RestModule.forServices([...upstreams, ...ownUpstreams], { tokens, deadlineMs, streamDeadlineMs, stopping: stopping.signal }),
     ],
     controllers: [HealthController, DocsController, ...(embeddings ? [EmbeddingsController] : [])],

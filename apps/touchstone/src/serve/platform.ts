@@ -78,7 +78,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
       port: configuration.port,
       database: databaseOf('gateway'),
       tokens: new CallerTokens(keys.privateKey!),
-      own: { server: ownContracts!, blobs: { folder: configuration.blobsDir, maximumBytes: configuration.blobLimitBytes, tenantBytes: configuration.tenantLimits.blobBytes } },
+      own: { server: ownContracts!, blobs: { folder: configuration.blobsDir, s3: configuration.blobsS3, maximumBytes: configuration.blobLimitBytes, tenantBytes: configuration.tenantLimits.blobBytes } },
       requestsPerMinute: configuration.tenantLimits.requestsPerMinute,
       upstreams: [
         ...servicesBehind.flatMap(([name, { contracts }]) => contracts.map((service) => ({ service, channel: channels.get(name)! }))),

@@ -1,32 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { constants, createReadStream } from 'node:fs';
+import { access, type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { diskFull, tooLarge } from './blob.errors.ts';
-
-/** Bytes on their way. */
-export interface IncomingBytes {
-  readonly source: AsyncIterable<Uint8Array>;
-  /** What the sender says that come; 0 when it does not say. */
-  readonly announcedBytes?: number;
-}
-
-/** Bytes that came in and are durable, but not yet anybody's blob. */
-export interface ReceivedFile {
-  readonly path: string;
-  readonly bytes: number;
-  /** In hexadecimal. */
-  readonly sha256: string;
-  /** Why the source ended early; absent when it came whole. */
-  readonly failure?: unknown;
-}
-
-/** Bytes `start` to `end`, both included. */
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
-}
+import { BlobStore, type ByteRange, type IncomingBytes, type ReceivedFile } from './blob-store.ts';
 
 /**
  * The files of blobs, one folder a tenant:
@@ -36,15 +15,12 @@ export interface ByteRange {
  *
  * A file gets its last name only when it is whole and on the disk. Names come from hashes and random numbers alone.
  */
-export class BlobFolder {
-  constructor(private readonly root: string) {}
+export class BlobFolder extends BlobStore {
+  constructor(private readonly root: string) {
+    super();
+  }
 
-  /**
-   * Writes what comes to a new file, hashing on the way, and waits until the disk has it. A source that breaks leaves
-   * what came so far, with the `failure`.
-   *
-   * @throws Problem body-too-large beyond `limitBytes`, unavailable on a full disk; nothing is left then.
-   */
+  /** Waits until the disk has it. */
   async receive(tenant: Tenant, { source, announcedBytes = 0 }: IncomingBytes, limitBytes: number): Promise<ReceivedFile> {
     if (announcedBytes > limitBytes) throw tooLarge(limitBytes);
     const path = join(this.root, tenant.id, 'incoming', randomUUID());
@@ -104,9 +80,16 @@ export class BlobFolder {
     await rm(path, { force: true });
   }
 
-  /** A part of an upload, by the name under which its row knows it. */
-  partPath(tenant: Tenant, name: string): string {
-    return join(this.root, tenant.id, 'incoming', name);
+  async keepPart(_: Tenant, { path }: ReceivedFile): Promise<string> {
+    return basename(path); // It is where it stays.
+  }
+
+  async readPart(tenant: Tenant, name: string): Promise<Readable> {
+    return createReadStream(this.partPath(tenant, name), { highWaterMark: 1024 * 1024 });
+  }
+
+  async removePart(tenant: Tenant, name: string): Promise<void> {
+    await rm(this.partPath(tenant, name), { force: true });
   }
 
   /** Every tenant that has a folder. */
@@ -114,12 +97,20 @@ export class BlobFolder {
     return (await namesIn(this.root)).filter((name) => /^[0-9a-f-]{36}$/.test(name)).map((id) => ({ id }));
   }
 
-  /** Ids of blobs and names of incoming files that nobody wrote to since `before`. */
-  async oldFiles(tenant: Tenant, before: Date): Promise<{ blobs: string[]; incoming: string[] }> {
+  async old(tenant: Tenant, before: Date): Promise<{ blobs: string[]; parts: string[] }> {
     const blobs: string[] = [];
     const folder = join(this.root, tenant.id);
     for (const name of await namesIn(folder)) if (/^[0-9a-f]{2}$/.test(name)) blobs.push(...(await oldNames(join(folder, name), before)));
-    return { blobs, incoming: await oldNames(join(folder, 'incoming'), before) };
+    return { blobs, parts: await oldNames(join(folder, 'incoming'), before) };
+  }
+
+  async check(): Promise<void> {
+    await mkdir(this.root, { recursive: true, mode: 0o700 });
+    await access(this.root, constants.W_OK);
+  }
+
+  private partPath(tenant: Tenant, name: string): string {
+    return join(this.root, tenant.id, 'incoming', name);
   }
 
   private pathOf(tenant: Tenant, id: string): string {

@@ -4,7 +4,7 @@ import { log } from '@touchstone/runtime/logging';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { In, LessThan } from 'typeorm';
 import { BlobRow, UploadRow } from './blob.entity.ts';
-import { BlobFolder } from './blob-folder.ts';
+import { BlobStore } from './blob-store.ts';
 import { Blobs } from './blobs.service.ts';
 
 const periodMs = 3_600_000;
@@ -19,7 +19,7 @@ export class BlobSweep implements OnApplicationBootstrap, BeforeApplicationShutd
 
   constructor(
     private readonly database: Database,
-    private readonly folder: BlobFolder,
+    private readonly place: BlobStore,
     private readonly blobs: Blobs,
   ) {}
 
@@ -38,14 +38,14 @@ export class BlobSweep implements OnApplicationBootstrap, BeforeApplicationShutd
 
   /** Drops expired uploads, then files that no row names. */
   async sweep(now: Date): Promise<void> {
-    for (const tenant of await this.folder.tenants()) {
+    for (const tenant of await this.place.tenants()) {
       const named = await this.database.transaction(tenant, async (transaction) => {
         await transaction.delete(UploadRow, { tenantId: tenant.id, expiresAt: LessThan(now) });
         const uploads = await transaction.findBy(UploadRow, { tenantId: tenant.id });
         return new Set(uploads.flatMap(({ parts }) => parts));
       });
-      const { blobs, incoming } = await this.folder.oldFiles(tenant, new Date(now.getTime() - graceMs));
-      for (const name of incoming) if (!named.has(name)) await this.folder.discard({ path: this.folder.partPath(tenant, name) });
+      const { blobs, parts } = await this.place.old(tenant, new Date(now.getTime() - graceMs));
+      for (const name of parts) if (!named.has(name)) await this.place.removePart(tenant, name);
       for (let at = 0; at < blobs.length; at += 1_000) await this.removeOrphans(tenant, blobs.slice(at, at + 1_000));
     }
   }

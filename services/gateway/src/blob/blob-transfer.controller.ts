@@ -7,7 +7,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { demandScope } from '../key/authentication.ts';
 import { blobMessage, uploadMessage } from './blob.controller.ts';
 import { blobNotFound, noOffset, uploadNotFound } from './blob.errors.ts';
-import type { IncomingBytes } from './blob-folder.ts';
+import type { IncomingBytes } from './blob-store.ts';
 import { Blobs } from './blobs.service.ts';
 import { byteRange } from './byte-range.ts';
 import { mediaTypeOf } from './media-type.ts';

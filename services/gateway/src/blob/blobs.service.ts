@@ -6,23 +6,23 @@ import type { EntityManager } from 'typeorm';
 import { BlobRow, UploadRow } from './blob.entity.ts';
 import { blobNotFound, cutOff, emptyBlob } from './blob.errors.ts';
 import { BLOB_LIMITS, type BlobLimits, BlobQuota } from './blob-quota.service.ts';
-import { BlobFolder, type ByteRange, type IncomingBytes, type ReceivedFile } from './blob-folder.ts';
+import { BlobStore, type ByteRange, type IncomingBytes, type ReceivedFile } from './blob-store.ts';
 
 /** Content-addressed bytes of tenants. Equal bytes of one tenant are one blob; two tenants know nothing of each other. */
 @Injectable()
 export class Blobs {
   constructor(
     private readonly database: Database,
-    private readonly folder: BlobFolder,
+    private readonly place: BlobStore,
     private readonly quota: BlobQuota,
     @Inject(BLOB_LIMITS) readonly limits: BlobLimits,
   ) {}
 
   /** Stores what comes. @returns the blob that there is now, which may have been there before. */
   async store(tenant: Tenant, incoming: IncomingBytes, mediaType: string): Promise<BlobRow> {
-    const file = await this.folder.receive(tenant, incoming, this.limits.maximumBytes);
+    const file = await this.place.receive(tenant, incoming, this.limits.maximumBytes);
     if (file.failure === undefined && file.bytes > 0) return this.keep(tenant, file, mediaType);
-    await this.folder.discard(file);
+    await this.place.discard(file);
     throw file.failure === undefined ? emptyBlob() : cutOff(file.failure);
   }
 
@@ -39,14 +39,14 @@ export class Blobs {
         await lock(transaction, tenant, file.sha256);
         const known = await find(transaction, tenant, file.sha256);
         if (!known) await this.quota.claim(transaction, tenant, { blobBytes: file.bytes }, limit);
-        if (!(await this.folder.has(tenant, file.sha256))) await this.folder.keep(tenant, file);
+        if (!(await this.place.has(tenant, file.sha256))) await this.place.keep(tenant, file);
         if (uploadId !== undefined) await transaction.update(UploadRow, { tenantId: tenant.id, id: uploadId }, { blobId: file.sha256 });
         if (known) return known;
         await insertOnce(transaction, transaction.create(BlobRow, { tenantId: tenant.id, id: file.sha256, bytes: file.bytes, mediaType }));
         return (await find(transaction, tenant, file.sha256))!;
       });
     } finally {
-      await this.folder.discard(file);
+      await this.place.discard(file);
     }
   }
 
@@ -59,7 +59,7 @@ export class Blobs {
 
   /** @param blob a row that `get` gave: without one there is no way to the bytes. */
   read({ tenantId, id }: BlobRow, range?: ByteRange): Promise<Readable> {
-    return this.folder.read({ id: tenantId }, id, range);
+    return this.place.read({ id: tenantId }, id, range);
   }
 
   async delete(tenant: Tenant, id: string): Promise<void> {
@@ -75,7 +75,7 @@ export class Blobs {
   async removeIfNobodys(tenant: Tenant, id: string): Promise<void> {
     await this.database.transaction(tenant, async (transaction) => {
       await lock(transaction, tenant, id);
-      if (!(await find(transaction, tenant, id))) await this.folder.remove(tenant, id);
+      if (!(await find(transaction, tenant, id))) await this.place.remove(tenant, id);
     });
   }
 }

@@ -1,4 +1,4 @@
-import type { ByteRange } from './blob-folder.ts';
+import type { ByteRange } from './blob-store.ts';
 import { rangeNotSatisfiable } from './blob.errors.ts';
 
 /**

@@ -1,12 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { basename } from 'node:path';
 import { Injectable } from '@nestjs/common';
 import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { BlobRow, UploadRow } from './blob.entity.ts';
 import { contentDiffers, cutOff, offsetDiffers, tooLarge, tooManyParts, uploadNotFound } from './blob.errors.ts';
-import { BlobFolder, type IncomingBytes } from './blob-folder.ts';
+import { BlobStore, type IncomingBytes, type ReceivedFile } from './blob-store.ts';
 import { BlobQuota } from './blob-quota.service.ts';
 import { Blobs } from './blobs.service.ts';
 
@@ -34,7 +32,7 @@ export interface Upload {
 export class Uploads {
   constructor(
     private readonly database: Database,
-    private readonly folder: BlobFolder,
+    private readonly place: BlobStore,
     private readonly blobs: Blobs,
     private readonly quota: BlobQuota,
   ) {}
@@ -70,9 +68,9 @@ export class Uploads {
     if (row.received !== offset) throw offsetDiffers(row.received, offset);
     if (row.parts.length >= maximumParts) throw tooManyParts(maximumParts);
 
-    const file = await this.folder.receive(tenant, incoming, row.bytes - offset);
-    if (file.bytes === 0) await this.folder.discard(file);
-    else await this.addPart(tenant, id, offset, file.path, file.bytes);
+    const file = await this.place.receive(tenant, incoming, row.bytes - offset);
+    if (file.bytes === 0) await this.place.discard(file);
+    else await this.addPart(tenant, id, offset, file);
     if (file.failure !== undefined) throw cutOff(file.failure);
 
     const upload = await this.get(tenant, id);
@@ -85,30 +83,31 @@ export class Uploads {
     await this.discardParts(tenant, row);
   }
 
-  private async addPart(tenant: Tenant, id: string, offset: number, path: string, bytes: number): Promise<void> {
+  private async addPart(tenant: Tenant, id: string, offset: number, file: ReceivedFile): Promise<void> {
+    const name = await this.place.keepPart(tenant, file);
     const [, added] = await this.database.transaction(tenant, (transaction) =>
       transaction.query<[unknown[], number]>(
         `update gateway.upload set parts = parts || $4::text, received = received + $5 where tenant_id = $1 and id = $2 and received = $3`,
-        [tenant.id, id, offset, basename(path), bytes],
+        [tenant.id, id, offset, name, file.bytes],
       ),
     );
     if (added === 1) return;
-    await this.folder.discard({ path });
+    await this.place.removePart(tenant, name);
     const { row } = await this.get(tenant, id);
     throw offsetDiffers(row.received, offset);
   }
 
   /** Joins the parts. Whoever does it again, after a crash or beside another, makes the same blob. */
   private async finish(tenant: Tenant, row: UploadRow): Promise<Upload> {
-    const file = await this.folder.receive(tenant, { source: this.joined(tenant, row) }, row.bytes);
+    const file = await this.place.receive(tenant, { source: this.joined(tenant, row) }, row.bytes);
     if (file.failure !== undefined) {
-      await this.folder.discard(file);
+      await this.place.discard(file);
       const { row: now, blob } = await this.get(tenant, row.id);
       if (blob) return { row: now, blob }; // another request was faster and the parts are gone
       throw file.failure;
     }
     if (row.sha256 !== null && row.sha256 !== file.sha256) {
-      await this.folder.discard(file);
+      await this.place.discard(file);
       await this.delete(tenant, row.id);
       throw contentDiffers(row.sha256, file.sha256);
     }
@@ -118,10 +117,10 @@ export class Uploads {
   }
 
   private async *joined(tenant: Tenant, { parts }: UploadRow): AsyncIterable<Uint8Array> {
-    for (const name of parts) yield* createReadStream(this.folder.partPath(tenant, name), { highWaterMark: 1024 * 1024 }) as AsyncIterable<Uint8Array>;
+    for (const name of parts) yield* await this.place.readPart(tenant, name) as AsyncIterable<Uint8Array>;
   }
 
   private async discardParts(tenant: Tenant, { parts }: UploadRow): Promise<void> {
-    for (const name of parts) await this.folder.discard({ path: this.folder.partPath(tenant, name) });
+    for (const name of parts) await this.place.removePart(tenant, name);
   }
 }
