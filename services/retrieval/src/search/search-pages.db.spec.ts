@@ -38,6 +38,24 @@ describe('pages', () => {
     }
   });
 
+  it('of a text go on with the vector of the first: the model is asked once', async () => {
+    const { replica } = joint;
+    await replica.collections.putCollection({ collection: 'texts', spaces: [{ name: 'text' }] }, replica.options);
+    const items = Array.from({ length: 30 }, (_, index) => ({ id: `t${index}`, title: `Text ${index % 10}` })); // each three times: equal scores
+    await replica.items.upsertItems({ collection: 'texts', items }, replica.options);
+    const request = { collection: 'texts', query: { text: 'What is asked' } };
+    const whole = await replica.searches.search({ ...request, limit: 30 }, replica.options);
+    const asked = replica.asked.texts.length;
+    const pages = [];
+    for (let cursor: string | undefined, page = 0; page === 0 || cursor; page++) {
+      const answer = await replica.searches.search({ ...request, limit: 4, cursor }, replica.options);
+      pages.push(...answer.hits);
+      cursor = answer.nextCursor;
+    }
+    expect(pages).toEqual(whole.hits);
+    expect(replica.asked.texts.length).toBe(asked + 1);
+  });
+
   it('refuses a cursor of another query, a broken one, and takes another limit', async () => {
     const request = { query: { vector: [...topics[0]] }, limit: 5 };
     const { nextCursor: cursor, hits } = await search(request);

@@ -11,7 +11,7 @@ import { type Place, readCursor, type RequestIdentity, writeCursor } from './pag
 import { QueryVectors, type SpaceQuery } from './query-vectors.service.ts';
 import { bestOfVectors, fuse, type RankedHit, rankedInSpace } from './rankings.ts';
 import { cursorRefused, versionNotComplete } from './search.errors.ts';
-import { itemsOf } from './search-query.ts';
+import { itemsOf, sourcesOf } from './search-query.ts';
 import { candidateKinds, type Wanted } from './searched-spaces.ts';
 
 /** A query of several vectors has one ranking, of so many of each space; its pages are parts of it. */
@@ -82,15 +82,15 @@ export class Searches {
 
   private async searchIn(view: CollectionView, asked: readonly Space[], owner: readonly string[], input: SearchInput, signal: AbortSignal): Promise<SearchAnswer> {
     await this.fieldNames.refuseUnknown(view, input.fields);
-    const queries = await this.vectors.of(view, asked, input, signal);
-    const identity = [...owner, input.identity, queries.map(({ space }) => [space.name, space.modelVersion])];
+    const identity = [...owner, input.identity, asked.map((space) => [space.name, space.modelVersion])];
     const after = placeOf(input.cursor, identity);
+    const queries = after?.embedded ? [embeddedBefore(after.embedded, asked)] : await this.vectors.of(view, asked, input, signal);
 
     const position = view.position;
     const { hits, spaces } = await (isOneVector(queries) ? nextOfOneVector(view, queries[0], input, after) : nextOfSeveral(view, queries, input, after));
     const facets = input.facets.length > 0 ? await view.index.facets(input.facets, input.filter, facetValues) : new Map<string, readonly FacetValue[]>();
     const shown = hits.slice(0, input.limit);
-    const nextCursor = hits.length > input.limit ? writeCursor(placeAt(shown.at(-1)!, (after?.shown ?? 0) + shown.length), identity) : undefined;
+    const nextCursor = hits.length > input.limit ? writeCursor(placeAfter(shown, after, queries, input), identity) : undefined;
     return { hits: shown, nextCursor, facets, position, spaces };
   }
 }
@@ -142,6 +142,20 @@ function placeOf(cursor: string | undefined, identity: RequestIdentity): Place |
   return place;
 }
 
-function placeAt({ score, id, part, kinds: [kind] }: RankedHit, shown: number): Place {
-  return { shown, score, id, part, kind };
+/**
+ * The query as the first page embedded it. A model may answer with another last bit when other inputs are in its batch, and
+ * then equal scores would stand on the wrong side of the place.
+ */
+function embeddedBefore({ space: name, vector }: NonNullable<Place['embedded']>, spaces: readonly Space[]): SpaceQuery {
+  const space = spaces.find((each) => each.name === name);
+  if (!space || vector.length !== space.dimension || !vector.every(Number.isFinite)) throw cursorRefused();
+  return { space, vectors: [vector] };
+}
+
+function placeAfter(shown: readonly RankedHit[], before: Place | undefined, queries: readonly SpaceQuery[], { query }: SearchInput): Place {
+  const { score, id, part, kinds: [kind] } = shown.at(-1)!;
+  const place = { shown: (before?.shown ?? 0) + shown.length, score, id, part, kind };
+  if (!isOneVector(queries) || sourcesOf(query).every((source) => source.kind === 'item' || source.kind === 'vector')) return place;
+  const [{ space, vectors: [vector] }] = queries;
+  return { ...place, embedded: { space: space.name, vector } };
 }
