@@ -22,8 +22,10 @@ it('topics apply creates what is missing, and changes nothing the second time', 
   const printed: string[] = [];
   vi.spyOn(process.stdout, 'write').mockImplementation((text) => printed.push(String(text)) > 0);
   expect(await topics(['apply'])).toBe(0);
+  const first = printed.splice(0);
+  expect(first).toContain('touchstone.retrieval.item  created\n');
   expect(await topics(['apply'])).toBe(0);
-  expect(printed).toEqual(['touchstone.retrieval.item  created\n', 'touchstone.retrieval.item  as declared\n']);
+  expect(printed).toEqual(first.map((line) => line.replace('created', 'as declared')));
 });
 
 it('topics apply names the variable that is missing', async () => {
