@@ -71,6 +71,30 @@ it.each([
   rows.free();
 });
 
+it('finds the pair whose score is the threshold itself, whatever quantising lost of it', async () => {
+  const seed = 41;
+  const dimension = 100;
+  const rows = new SpaceRows(scanner.arena, new FloatVectors(dimension));
+  const vectors = clustered(300, dimension, seededRandom(seed));
+  for (const vector of vectors) {
+    rows.open();
+    rows.add(0, 1, vector);
+  }
+  const list = Uint32Array.from(vectors.keys());
+  const scored = vectors.flatMap((vector, left) => vectors.slice(left + 1).map((other, at) => ({ left, right: left + 1 + at, score: product(vector, other) }))).filter(({ score }) => score > 0.7);
+  expect(scored.length, `seed ${seed}`).toBeGreaterThan(100);
+  for (const { left, right, score } of scored.slice(0, 60)) {
+    for (const prefix of [16, 112]) {
+      const search = await PairSearch.ofRows(scanner, { rows, list, prefix }, score);
+      const found = new Set<string>();
+      await search.find([whole(list.length)], (a, b) => found.add(`${a} ${b}`));
+      search.close();
+      expect(found.has(`${left} ${right}`), `seed ${seed}, prefix ${prefix}`).toBe(true);
+    }
+  }
+  rows.free();
+});
+
 it('finds more pairs than a job has room for', async () => {
   const rows = new SpaceRows(scanner.arena, new FloatVectors(5));
   const count = 1030;
