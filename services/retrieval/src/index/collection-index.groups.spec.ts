@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { filledIndex, textItem as item } from './filled-index.ts';
 import { gaussian, normalised, unitVector } from './random-vectors.ts';
 import { Scanner } from './scanner.ts';
-import type { IndexedItem } from './vector-index.ts';
+import type { Filter, IndexedItem } from './vector-index.ts';
 
 let scanner: Scanner;
 beforeAll(async () => void (scanner = await Scanner.start({ workers: 2 })));
@@ -19,7 +19,7 @@ const clustered = (by = scanner) => {
   const items = Array.from({ length: 4000 }, (_, at): IndexedItem => {
     const cluster = Math.floor(12 * random() ** 3);
     const vector = normalised(centres[cluster].map((value) => value + 0.05 * gaussian(random)));
-    return { ...item(`item-${at}`, vector, at % 10 === 0 ? {} : { category: cluster % 2 ? cluster : `c${cluster}` }), keeper: at % 3 === 0 ? `item-${cluster}` : undefined };
+    return { ...item(`item-${at}`, vector, at % 10 === 0 ? { isOdd: at % 2 === 1 } : { isOdd: at % 2 === 1, category: cluster % 2 ? cluster : `c${cluster}` }), keeper: at % 3 === 0 ? `item-${cluster}` : undefined };
   });
   return { ...filled(24, items, by), query: { space: 'text', vector: centres[0], limit: 10, groupBy: { field: 'category' } } as const };
 };
@@ -39,7 +39,12 @@ it('answers as many as are asked for, also when the best thousand rows are of on
   index.close();
 });
 
-it.each([1, 2])('rank by what is there when the answer comes, after scan %d', async (when) => {
+it.each<[number, Filter]>([
+  [1, { field: 'category', exists: true }],
+  [2, { field: 'category', exists: true }],
+  [1, { field: 'isOdd', in: [true] }],
+  [2, { field: 'isOdd', in: [true] }],
+])('rank by what is there when the answer comes, after scan %d, filter %j', async (when, filter) => {
   let scans = 0;
   const hooked = {
     arena: scanner.arena,
@@ -52,7 +57,7 @@ it.each([1, 2])('rank by what is there when the answer comes, after scan %d', as
   };
   const { index, plain, query } = clustered(hooked as unknown as Scanner);
   // Wants more groups than there are, so several scans are needed; all that is found of the first groups is deleted meanwhile.
-  const asked = { ...query, limit: 30, minScore: -0.9, filter: { field: 'category', exists: true } };
+  const asked = { ...query, limit: 30, minScore: -0.9, filter };
   const { hits } = await index.search(asked);
   expect(scans).toBeGreaterThan(when);
   expect(hits, `seed ${seed}`).toEqual(plain.search(asked).hits);

@@ -36,15 +36,14 @@ export function countIn(bits: Bits, posting: Posting): number {
 
 /**
  * @param ordinals for each old ordinal the new one, ascending, or -1 when the item is gone.
- * @returns the posting with new ordinals, a list in place; nothing when none is left.
+ * @returns a posting with the new ordinals, and nothing when none is left. The old one stays, since a search may still read it.
  */
 export function renumbered(posting: Posting, ordinals: Int32Array): Posting | undefined {
   if (typeof posting === 'number') return ordinals[posting] < 0 ? undefined : ordinals[posting];
-  let length = 0;
+  const left = new Uint32List(posting.length);
   for (let index = 0; index < posting.length; index++) {
     const ordinal = ordinals[posting.at(index)];
-    if (ordinal >= 0) posting.set(length++, ordinal);
+    if (ordinal >= 0) left.push(ordinal);
   }
-  posting.truncate(length);
-  return length === 0 ? undefined : posting;
+  return left.length === 0 ? undefined : left;
 }

@@ -34,11 +34,6 @@ export class Uint32List {
     this.#values[this.#length++] = value;
   }
 
-  /** Keeps the first `length` values. */
-  truncate(length: number): void {
-    this.#length = length;
-  }
-
   /** The values so far; a view, valid until the next push. */
   view(): Uint32Array {
     return this.#values.subarray(0, this.#length);
