@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtemp, open, rm, statfs } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandFailed, modelsDir, runTouchstone, startTestPlatform, type TestPlatform } from '@touchstone/testing';
@@ -23,15 +23,23 @@ it('the disk of the outbox is full: writes get 503, log and doctor say it, and a
   const traffic = await Traffic.begin(platform.url, await platform.createKey('disk', ['*']), 'disk');
 
   const ballast = join(dataDir, 'ballast');
-  await fill(ballast);
-  await vi.waitFor(() => expect(traffic.refusals.size).toBeGreaterThan(0), { timeout: 120_000, interval: 50 });
+  /** PostgreSQL gives back what it no longer needs: the disk is kept full. */
+  const refused = (times: number) =>
+    vi.waitFor(
+      async () => {
+        await fill(ballast);
+        expect([...traffic.refusals.values()].reduce((sum, count) => sum + count, 0)).toBeGreaterThan(times);
+      },
+      { timeout: 120_000, interval: 50 },
+    );
+  await refused(0);
   const doctor = await runTouchstone(['doctor'], { TOUCHSTONE_DATA_DIR: dataDir, TOUCHSTONE_MODELS_DIR: modelsDir, TOUCHSTONE_PORT: new URL(platform.url).port }).catch((error: unknown) => {
     if (error instanceof CommandFailed) return error.output;
     throw error;
   });
   expect(doctor).toMatch(/FAULT +disk: 0\.0 GB free/);
   expect(doctor).toContain('free at least 1 GB');
-  await vi.waitFor(() => expect([...traffic.refusals.values()].reduce((sum, times) => sum + times)).toBeGreaterThan(20), { timeout: 120_000, interval: 50 });
+  await refused(20);
   const said = platform.processes[0].log.filter((line) => /"level":"(warn|error)".*No space left on device/.test(line)).length;
   expect(said).toBeGreaterThan(0);
   expect(said).toBeLessThan(10); // Not once for each refusal.
@@ -47,7 +55,7 @@ it('the disk of the outbox is full: writes get 503, log and doctor say it, and a
 
 /** Writes until nothing is left. */
 async function fill(path: string): Promise<void> {
-  const file = await open(path, 'w');
+  const file = await open(path, 'a');
   const piece = new Uint8Array(1_000_000);
   try {
     for (;;) await file.write(piece);
@@ -56,6 +64,4 @@ async function fill(path: string): Promise<void> {
   } finally {
     await file.close();
   }
-  const { bavail } = await statfs(path);
-  expect(bavail).toBe(0);
 }
