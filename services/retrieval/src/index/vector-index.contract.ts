@@ -187,6 +187,20 @@ export function vectorIndexContract(name: string, open: (spaces: ReadonlyMap<str
         for (const id of ['keeper', 'copy', 'copy 2', 'alone']) await index.delete(id);
       });
 
+      it('takes and drops a space while it is in use', async () => {
+        const { index } = subject;
+        const [own, second] = [vector(), Float32Array.of(0, 1, 0)];
+        await index.upsert(textOf('earlier', own));
+        await index.addSpace('small', 3);
+        expect((await index.search({ space: 'small', vector: second, limit: 5 })).hits).toEqual([]);
+        await index.upsert({ id: 'both', fields: {}, parts: [{ space: 'text', kinds: ['note'], part: 0, vector: own }, { space: 'small', kinds: ['note'], part: 0, vector: second }] });
+        expect((await index.search({ space: 'small', vector: second, limit: 5 })).hits).toMatchObject([{ id: 'both' }]);
+        await index.dropSpace('small');
+        await expect((async () => index.search({ space: 'small', vector: second, limit: 5 }))()).rejects.toThrow(RangeError);
+        expect((await ids(index, { vector: own })).sort()).toEqual(['both', 'earlier']);
+        for (const id of ['earlier', 'both']) await index.delete(id);
+      });
+
       it('filters as the words of the filter say, whatever is in the strings', async () => {
         const { index } = subject;
         const hostile = ['a"b', 'a\\', '\\"', '"] || true || fields["x"] in ["', "it's", '{{x}}', '%', '_', 'ä\u0000\n\t\u2028🙂', ''];
