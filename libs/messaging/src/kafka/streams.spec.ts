@@ -6,7 +6,7 @@ const day = 86_400_000;
 
 it('all events of an aggregate share a topic of Kafka', () => {
   expect(streamOf('touchstone.retrieval.item.upserted.v1')).toBe('touchstone.retrieval.item');
-  expect(streamsOf([file_touchstone_events_v1_retrieval])).toEqual(['touchstone.retrieval.item']);
+  expect(streamsOf([file_touchstone_events_v1_retrieval])).toEqual(['touchstone.retrieval.gallery', 'touchstone.retrieval.item']);
   expect(() => streamOf('items')).toThrow('items: expected touchstone.<service>.<aggregate>.<event>.v1.');
 });
 

@@ -1,5 +1,5 @@
 import { seededRandom } from '@touchstone/runtime/random';
-import { type DescMessage, fromJson, type JsonValue } from '@bufbuild/protobuf';
+import { type DescMessage, fromJson, type JsonValue, ScalarType } from '@bufbuild/protobuf';
 import { ModelInferRequestSchema } from '@touchstone/contracts/gen/inference/v2/grpc_service_pb';
 import { ProblemDetailSchema } from '@touchstone/contracts/gen/touchstone/api/v1/problem_pb';
 import { EchoEventSchema, NoteSchema } from '@touchstone/contracts/gen/touchstone/echo/v1/echo_pb';
@@ -59,13 +59,25 @@ function randomMessage(schema: DescMessage, random: () => number, depth: number)
       if (random() < 0.03) return randomValue(random);
       if (field.message) return randomMessage(field.message, random, depth + 1);
       if (field.enum) return pick(random, field.enum.values).jsonName;
-      return pick(random, ['', 'a', 'AQ==', '12', '-12', 0, 1, -1, 1.5, 1e300, 2 ** 31, true, false]);
+      return random() < 0.9 ? rightValue(field.scalar, random) : pick(random, [...strings, ...numbers, true]);
     };
     if (field.fieldKind === 'list') json[field.jsonName] = Array.from({ length: Math.floor(random() * 3) }, one);
     else if (field.fieldKind === 'map') json[field.jsonName] = { [pick(random, ['a', '', 'b/c'])]: one() };
     else json[field.jsonName] = one();
   }
   return json;
+}
+
+const strings = ['', 'a', 'AQ==', '12', '-12'];
+const numbers = [0, 1, -1, 1.5, 1e300, 2 ** 31];
+
+/** Of the JSON type that a scalar has; not always within its range. */
+function rightValue(scalar: ScalarType | undefined, random: () => number): unknown {
+  if (scalar === ScalarType.BOOL) return random() < 0.5;
+  if (scalar === ScalarType.STRING) return pick(random, strings);
+  if (scalar === ScalarType.BYTES) return pick(random, ['', 'AQ==', 'AQID', 'a']);
+  if (scalar === ScalarType.INT64 || scalar === ScalarType.UINT64) return pick(random, ['0', '12', '-12']);
+  return random() < 0.8 ? pick(random, [0, 1, 7]) : pick(random, numbers);
 }
 
 function randomValue(random: () => number): unknown {
