@@ -13,7 +13,7 @@ export interface LockedPackage {
 }
 export interface Weights {
   readonly weights: string;
-  readonly files: readonly { readonly path: string; readonly bytes: number; readonly licence: string; readonly sources: readonly object[] }[];
+  readonly files: readonly { readonly path: string; readonly bytes?: number; readonly licence: string; readonly sources: readonly object[] }[];
 }
 export interface Sources {
   readonly packages: Readonly<Record<string, LockedPackage>>;
@@ -73,7 +73,7 @@ export function thirdParty({ packages, manifest }: Sources): string {
     '## Carried in packages',
     table(['package', 'carries', 'licence'], carried),
     '## Model weights',
-    table(['overlay', 'model', 'weights', 'file', 'bytes', 'licence', 'from'], models.map(({ overlay, model, weights, path, bytes, licence, sources }) => [overlay, model, weights, path, String(bytes), licence, sources.map(origin).join('; ')])),
+    table(['overlay', 'model', 'weights', 'file', 'bytes', 'licence', 'from'], models.map(({ overlay, model, weights, path, bytes, licence, sources }) => [overlay, model, weights, path, String(bytes ?? 'not pinned'), licence, sources.map(origin).join('; ')])),
     '## Data',
     table(['package', 'licence', 'what'], data.map(({ name, version, license }) => [`${name} ${version}`, license!, dataPackages[name]])),
     '',

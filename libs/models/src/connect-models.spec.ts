@@ -25,11 +25,25 @@ it('is there without weights and without a server, and says what is missing', as
   }
 });
 
-it('reads a manifest in which every file has a digest, a size, a licence and a source', () => {
+it('reads a manifest in which every file has a licence and a source, and a digest and a size unless it is unproven', () => {
   for (const entry of Object.values(readManifest('laptop'))) {
-    expect(versionOf(entry)).toMatch(/@[0-9a-f]{12}$/);
-    for (const file of entry.files) expect(file.licence).not.toBe('');
+    if (!entry.isUnproven) expect(versionOf(entry)).toMatch(/@[0-9a-f]{12}$/);
+    for (const { licence, sha256, bytes } of entry.files) {
+      expect(licence).not.toBe('');
+      expect([sha256, bytes].every((pin) => entry.isUnproven || pin !== undefined)).toBe(true);
+    }
+    expect(entry.isOptional).toBe(entry.isOptional || entry.isUnproven);
   }
   expect(readManifest('triton-cpu-test')).toEqual(readManifest('laptop'));
   expect(() => readManifest('nowhere')).toThrow('has no overlay nowhere; it has laptop');
+});
+
+it('keeps the models of a joint space apart from the versions of the others', async () => {
+  const models = connectModels({ url: 'unix:/nobody', repository: '/nowhere' });
+  try {
+    expect(models.joint).toMatchObject({ text: { name: 'embed-joint-text', dimension: 768 }, image: { name: 'embed-joint-image', dimension: 768 } });
+    expect([...models.texts, ...models.images].map(({ name }) => name).filter((name) => name.includes('joint'))).toEqual([]);
+  } finally {
+    await models.close();
+  }
 });

@@ -14,6 +14,8 @@ export interface ModelsOptions {
   repository: string;
   /** Entry of `model-repository/manifest.json` that names weights and dimensions. Default `laptop`. */
   overlay?: string;
+  /** Another manifest than the repository's. */
+  manifest?: string;
   /** Deadline of one request to the server. Default 60 s. */
   timeoutMs?: number;
   pictures?: Partial<PictureLimits>;
@@ -37,6 +39,8 @@ export interface Models {
   readonly texts: readonly TextEmbeddingModel[];
   /** All versions, `image` first. */
   readonly images: readonly EmbeddingModel<Uint8Array>[];
+  /** A model of texts and one of pictures whose vectors share one space; absent where the manifest has none. */
+  readonly joint?: { readonly text: TextEmbeddingModel; readonly image: EmbeddingModel<Uint8Array> };
   /** PDQ of picture files; needs no server. @throws PictureRefused for one that is no picture we take. */
   perceptualHashes(pictures: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<PerceptualHash[]>;
   /** Asks the server; never throws for a server or a model that is absent. */
@@ -48,19 +52,24 @@ export interface Models {
  * The models that a service calls. Weights and server may be absent: `embed` then throws `ModelNotReady`, and works
  * as soon as they are there, without a new call of this function.
  */
-export function connectModels({ url, repository, overlay = 'laptop', timeoutMs = 60_000, pictures }: ModelsOptions): Models {
-  const entries = readManifest(overlay);
+export function connectModels({ url, repository, overlay = 'laptop', manifest, timeoutMs = 60_000, pictures }: ModelsOptions): Models {
+  const entries = readManifest(overlay, manifest);
   const triton = new TritonClient(url, { timeoutMs });
   const pictureProcesses = new PictureProcesses(pictures);
 
-  const texts = namesOf(entries, 'text').map((name) => new TritonTextEmbedding(triton, name, entries[name], repository));
-  const images = namesOf(entries, 'image').map((name) => new TritonImageEmbedding(triton, name, entries[name], pictureProcesses));
+  const textModel = (name: string) => new TritonTextEmbedding(triton, name, entries[name], repository);
+  const imageModel = (name: string) => new TritonImageEmbedding(triton, name, entries[name], pictureProcesses);
+  const texts = namesOf(entries, 'text').map(textModel);
+  const images = namesOf(entries, 'image').map(imageModel);
+  const jointName = (input: ModelEntry['input']) => Object.keys(entries).find((name) => entries[name].isJoint && entries[name].input === input);
+  const [jointText, jointImage] = [jointName('text'), jointName('image')];
 
   return {
     text: texts[0],
     image: images[0],
     texts,
     images,
+    ...(jointText && jointImage ? { joint: { text: textModel(jointText), image: imageModel(jointImage) } } : {}),
     perceptualHashes: (files, options) => Promise.all(files.map((bytes, index) => pictureProcesses.hash(bytes, index, options?.signal))),
     ready: (options) => readiness(triton, entries, options?.signal),
     async close() {
@@ -72,7 +81,7 @@ export function connectModels({ url, repository, overlay = 'laptop', timeoutMs =
 
 /** The models of one kind, that of new collections first. */
 function namesOf(entries: Overlay, input: ModelEntry['input']): string[] {
-  const [first, ...others] = Object.keys(entries).filter((name) => entries[name].input === input).sort((a, b) => Number(entries[a].isOptional) - Number(entries[b].isOptional));
+  const [first, ...others] = Object.keys(entries).filter((name) => entries[name].input === input && !entries[name].isJoint).sort((a, b) => Number(entries[a].isOptional) - Number(entries[b].isOptional));
   if (first === undefined || entries[first].isOptional) throw new Error(`the manifest has no ${input} model for new collections`);
   return [first, ...others];
 }

@@ -21,12 +21,26 @@ const source = z.union([
 const weightFile = z.strictObject({
   /** Path inside the model's folder, as Triton lays it. */
   path: z.string().regex(/^(?:[\w-]+\/)?[\w.-]+$/),
-  sha256,
-  bytes: z.int().positive(),
+  /** Absent while nobody has seen the file: it is refused until an operator writes its digest and size here. */
+  sha256: sha256.optional(),
+  bytes: z.int().positive().optional(),
   licence: z.string().min(1),
   /** A change of the graph by our own code; `sha256` above is of its result, this one of what a source gives. */
   edit: z.strictObject({ recipe: z.enum(['mean-pooling', 'patch-mean', 'patch-mean-layer-8', 'token-average']), sha256, bytes: z.int().positive() }).optional(),
   sources: z.array(source).min(1),
+});
+
+const rgb = z.tuple([z.number(), z.number(), z.number()]);
+
+/** How a picture becomes pixels: resized (bicubic), its centre cut out, each channel (value / 255 - mean) / deviation. */
+const preparation = z.strictObject({
+  /** `outside`: the shorter side becomes `resize`; `fill`: both sides, so that the picture may be distorted. */
+  fit: z.enum(['outside', 'fill']),
+  resize: z.int().positive(),
+  /** Side of the square that is cut from the centre. */
+  crop: z.int().positive(),
+  mean: rgb,
+  deviation: rgb,
 });
 
 const model = z.strictObject({
@@ -36,6 +50,10 @@ const model = z.strictObject({
   input: z.enum(['text', 'image']),
   /** Another version beside the one of new collections: pulled only when it is named. */
   isOptional: z.boolean().default(false),
+  /** Nobody has run these weights with this code. */
+  isUnproven: z.boolean().default(false),
+  /** Half of a pair whose texts and pictures share one space; it is no other version of a model of texts or pictures alone. */
+  isJoint: z.boolean().default(false),
   dimension: z.int().positive(),
   /** Lengths to which a vector may be cut, when the model was trained for it (Matryoshka, arXiv:2205.13147). */
   prefixes: z.array(z.int().positive()).default([]),
@@ -47,6 +65,12 @@ const model = z.strictObject({
   maximumTokens: z.int().positive().optional(),
   /** Tokens of one request, padding included; beyond some 1,000 a larger batch is no faster and takes 5 times the memory. */
   tokensABatch: z.int().positive().optional(),
+  /** Every text is filled with this id up to `maximumTokens`, and no mask is sent; absent: with id 0 as far as needed, and a mask. */
+  paddingId: z.int().nonnegative().optional(),
+  /** Of a model of pictures. */
+  preparation: preparation.optional(),
+  /** The graph's output that holds the vectors. */
+  output: z.string().default('vector'),
   files: z.array(weightFile).min(1),
 });
 
@@ -57,6 +81,7 @@ const manifest = z.record(z.string(), z.union([sameWeights, z.record(z.string(),
 
 export type WeightSource = z.infer<typeof source>;
 export type WeightFile = z.infer<typeof weightFile>;
+export type Preparation = z.infer<typeof preparation>;
 export type ModelEntry = z.infer<typeof model>;
 /** The models of one overlay by their logical names. */
 export type Overlay = Readonly<Record<string, ModelEntry>>;
@@ -82,5 +107,5 @@ const isSameWeights = (models: z.infer<typeof manifest>[string]): models is z.in
 /** Changes whenever vectors may change: the weights' name and the digest of the graph that runs. */
 export function versionOf({ weights, files }: ModelEntry): string {
   const graph = files.find(({ path }) => path.endsWith('.onnx')) ?? files[0];
-  return `${weights}@${graph.sha256.slice(0, 12)}`;
+  return `${weights}@${graph.sha256?.slice(0, 12) ?? 'unpinned'}`;
 }

@@ -2,10 +2,13 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
 
+import { readManifest } from './manifest.ts';
 import { ModelNotReady, PictureRefused } from './models.errors.ts';
 import { hashDistance, perceptualHash } from './perceptual-hash.ts';
+import { pixelTensor } from './picture-pixels.ts';
 import { PictureProcesses, type PictureLimits } from './picture-processes.ts';
-import { pixelTensor } from './triton-image-embedding.ts';
+
+const dinov2 = readManifest('laptop')['embed-image'].preparation!;
 
 let opened: PictureProcesses[] = [];
 const open = (limits?: Partial<PictureLimits>): PictureProcesses => {
@@ -29,7 +32,7 @@ const plain = (width: number, height: number, progressive = false) =>
     .png({ compressionLevel: 1, progressive })
     .toBuffer();
 const at = (pixels: Uint8Array, x: number, y: number): number[] => [...pixels.slice((y * 224 + x) * 3, (y * 224 + x) * 3 + 3)];
-const refusal = (processes: PictureProcesses, bytes: Uint8Array) => processes.prepare(bytes, 7).catch((error) => error);
+const refusal = (processes: PictureProcesses, bytes: Uint8Array) => processes.prepare(bytes, dinov2, 7).catch((error) => error);
 
 /** Cubic convolution with a = -0.5, widened when it shrinks, as Pillow resizes: written apart from any library. */
 function resizeRow(row: readonly number[], size: number): number[] {
@@ -52,7 +55,7 @@ describe('preparation', () => {
   it('equals a bicubic resize and centre crop computed apart from the library, within 2 of 255', async () => {
     const wave = Array.from({ length: 600 }, (_, x) => 128 + 90 * Math.sin(x / 23) + 30 * Math.cos(x / 7));
     const picture = await png(600, 400, (x) => [Math.round(wave[x]), Math.round(255 - wave[x]), 40]).png().toBuffer();
-    const pixels = await open().prepare(picture, 0);
+    const pixels = await open().prepare(picture, dinov2, 0);
 
     // The shorter side of 400 becomes 256, so 600 becomes 384; the crop starts at (384 - 224) / 2 = 80.
     const expected = resizeRow(wave.map(Math.round), 384).slice(80, 304);
@@ -65,7 +68,7 @@ describe('preparation', () => {
   it('puts red, green and blue into planes with ImageNet’s mean and deviation', () => {
     const pixels = new Uint8Array(224 * 224 * 3);
     pixels.set([255, 0, 128]);
-    const { shape, data } = pixelTensor([pixels, pixels]);
+    const { shape, data } = pixelTensor([pixels, pixels], dinov2);
     const plane = 224 * 224;
     expect(shape).toEqual([2, 3, 224, 224]);
     // (1 - .485) / .229, (0 - .456) / .224, (128 / 255 - .406) / .225, by hand
@@ -78,7 +81,7 @@ describe('preparation', () => {
     // Red above blue; orientation 3 = upside down.
     const picture = png(300, 300, (_, y) => (y < 150 ? [255, 0, 0] : [0, 0, 255]));
     const turned = await picture.withMetadata({ orientation: 3 }).png().toBuffer();
-    const pixels = await open().prepare(turned, 0);
+    const pixels = await open().prepare(turned, dinov2, 0);
     expect(at(pixels, 100, 10)).toEqual([0, 0, 255]);
     expect(at(pixels, 100, 210)).toEqual([255, 0, 0]);
   });
@@ -86,14 +89,14 @@ describe('preparation', () => {
   it('shows transparent as white, grey as grey, and enlarges a tiny picture', async () => {
     const processes = open();
     const clear = await sharp({ create: { width: 300, height: 300, channels: 4, background: { r: 9, g: 9, b: 9, alpha: 0 } } }).png().toBuffer();
-    expect(at(await processes.prepare(clear, 0), 5, 5)).toEqual([255, 255, 255]);
+    expect(at(await processes.prepare(clear, dinov2, 0), 5, 5)).toEqual([255, 255, 255]);
     const grey = await png(2, 3, () => [77, 77, 77]).grayscale().png().toBuffer();
-    expect(at(await processes.prepare(grey, 0), 5, 5)).toEqual([77, 77, 77]);
+    expect(at(await processes.prepare(grey, dinov2, 0), 5, 5)).toEqual([77, 77, 77]);
   });
 
   it.each(['jpeg', 'webp', 'tiff', 'gif', 'avif'] as const)('takes %s', async (format) => {
     const picture = await png(260, 260, () => [200, 100, 50]).toFormat(format).toBuffer();
-    const [red, green, blue] = at(await open().prepare(picture, 0), 112, 112);
+    const [red, green, blue] = at(await open().prepare(picture, dinov2, 0), 112, 112);
     expect(Math.max(Math.abs(red - 200), Math.abs(green - 100), Math.abs(blue - 50))).toBeLessThan(12);
   });
 });
@@ -150,7 +153,7 @@ describe('what is refused', () => {
     const refused = await refusal(processes, await plain(6_000, 6_000, true));
     expect(refused).toBeInstanceOf(PictureRefused);
     expect(refused.detail).toContain('its process ended');
-    expect(at(await processes.prepare(await plain(300, 300), 0), 3, 3)).toEqual([200, 100, 50]);
+    expect(at(await processes.prepare(await plain(300, 300), dinov2, 0), 3, 3)).toEqual([200, 100, 50]);
   });
 
   it('kills a process that takes too long', async () => {
@@ -197,7 +200,7 @@ describe('a picture that is not what it seems', () => {
   ])('is not unpacked when its chunk %s holds 250 MB', async (type, beginning) => {
     const processes = open({ maximumMemoryBytes: 240_000_000 });
     bomb ??= deflateSync(Buffer.alloc(250_000_000), { level: 1 });
-    expect(at(await processes.prepare(await pngWith(type, Buffer.concat([Buffer.from(beginning, 'latin1'), bomb])), 0), 3, 3)).toEqual([200, 100, 50]);
+    expect(at(await processes.prepare(await pngWith(type, Buffer.concat([Buffer.from(beginning, 'latin1'), bomb])), dinov2, 0), 3, 3)).toEqual([200, 100, 50]);
     expect(processes.processIds).toHaveLength(1);
   });
 });
@@ -206,20 +209,20 @@ describe('a killed process', () => {
   it('costs the picture in work, and the next one is prepared by a new process', async () => {
     const processes = open();
     const small = await plain(300, 300);
-    await processes.prepare(small, 0);
+    await processes.prepare(small, dinov2, 0);
     const [first] = processes.processIds;
 
     const inWork = refusal(processes, await plain(6_000, 6_000));
     process.kill(first, 'SIGKILL');
     expect(await inWork).toBeInstanceOf(PictureRefused);
-    expect(at(await processes.prepare(small, 0), 3, 3)).toEqual([200, 100, 50]);
+    expect(at(await processes.prepare(small, dinov2, 0), 3, 3)).toEqual([200, 100, 50]);
     expect(processes.processIds).not.toContain(first);
   });
 
   it('is killed by its caller’s signal', async () => {
     const processes = open();
     const giveUp = new AbortController();
-    const inWork = processes.prepare(await plain(6_000, 6_000), 0, giveUp.signal);
+    const inWork = processes.prepare(await plain(6_000, 6_000), dinov2, 0, giveUp.signal);
     await expect.poll(() => processes.processIds.length).toBe(1);
     giveUp.abort(new Error('no longer wanted'));
     await expect(inWork).rejects.toThrow('no longer wanted');
@@ -228,10 +231,10 @@ describe('a killed process', () => {
   it('leaves nothing behind when closed', async () => {
     const processes = open({ processes: 2 });
     const small = await plain(300, 300);
-    await Promise.all([processes.prepare(small, 0), processes.prepare(small, 1)]);
+    await Promise.all([processes.prepare(small, dinov2, 0), processes.prepare(small, dinov2, 1)]);
     const ids = processes.processIds;
     await processes.close();
     for (const id of ids) expect(() => process.kill(id, 0)).toThrow('ESRCH');
-    await expect(processes.prepare(small, 0)).rejects.toThrow(ModelNotReady);
+    await expect(processes.prepare(small, dinov2, 0)).rejects.toThrow(ModelNotReady);
   });
 });

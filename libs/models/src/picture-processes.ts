@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 import { ModelNotReady, PictureRefused } from './models.errors.ts';
+import type { Preparation } from './manifest.ts';
 import type { PerceptualHash } from './perceptual-hash.ts';
 
 /** What one picture may cost. */
@@ -23,15 +24,16 @@ const defaults: PictureLimits = {
   maximumMemoryBytes: 1024 * 1024 * 1024,
 };
 
+/** What of a preparation is done where the picture is decoded; the rest is arithmetic on its pixels. */
+export type PictureSize = Pick<Preparation, 'fit' | 'resize' | 'crop'>;
+
 /** Message to the process. */
 export interface PictureJob {
   bytes: Uint8Array;
   /** What is asked for: `pixels` or `hash` of the answer. */
   want: 'pixels' | 'hash';
-  /** Length of the shorter side after resizing. */
-  resize: number;
-  /** Side of the square that is cut from the centre. */
-  crop: number;
+  /** Of pixels. */
+  size?: PictureSize;
   maximumPixels: number;
 }
 
@@ -44,7 +46,7 @@ export interface PictureAnswer {
   refused?: string;
 }
 
-interface Waiting extends Pick<PictureJob, 'bytes' | 'want'> {
+interface Waiting extends Pick<PictureJob, 'bytes' | 'want' | 'size'> {
   index: number;
   signal?: AbortSignal;
   resolve(answer: PictureAnswer): void;
@@ -74,24 +76,24 @@ export class PictureProcesses {
   }
 
   /**
-   * Pixels of one picture, RGB, [224, 224, 3].
+   * Pixels of one picture, RGB, [crop, crop, 3].
    *
    * @param index named in PictureRefused.
    */
-  async prepare(bytes: Uint8Array, index: number, signal?: AbortSignal): Promise<Uint8Array> {
-    return (await this.ask('pixels', bytes, index, signal)).pixels!;
+  async prepare(bytes: Uint8Array, size: PictureSize, index: number, signal?: AbortSignal): Promise<Uint8Array> {
+    return (await this.ask({ want: 'pixels', bytes, size: { fit: size.fit, resize: size.resize, crop: size.crop } }, index, signal)).pixels!;
   }
 
   /** PDQ of one picture, upright, on white, of at most 512 × 512 pixels. @param index named in PictureRefused. */
   async hash(bytes: Uint8Array, index: number, signal?: AbortSignal): Promise<PerceptualHash> {
-    return (await this.ask('hash', bytes, index, signal)).hash!;
+    return (await this.ask({ want: 'hash', bytes }, index, signal)).hash!;
   }
 
-  private ask(want: PictureJob['want'], bytes: Uint8Array, index: number, signal?: AbortSignal): Promise<PictureAnswer> {
+  private ask(job: Pick<PictureJob, 'bytes' | 'want' | 'size'>, index: number, signal?: AbortSignal): Promise<PictureAnswer> {
     return new Promise((resolve, reject) => {
       if (this.isClosed) return reject(new ModelNotReady('embed-image', 'it was closed', 5));
-      if (bytes.length === 0) return reject(new PictureRefused(index, 'it is empty'));
-      this.queue.push({ index, bytes, want, signal, resolve, reject });
+      if (job.bytes.length === 0) return reject(new PictureRefused(index, 'it is empty'));
+      this.queue.push({ ...job, index, signal, resolve, reject });
       this.next();
     });
   }
@@ -141,7 +143,7 @@ export class PictureProcesses {
     child.unref();
   }
 
-  private give(child: ChildProcess, { index, bytes, want, signal, resolve, reject }: Waiting): void {
+  private give(child: ChildProcess, { index, bytes, want, size, signal, resolve, reject }: Waiting): void {
     const kill = () => child.kill('SIGKILL');
     const timer = setTimeout(kill, this.limits.timeoutMs);
     const death = `its process ended (over ${this.limits.timeoutMs} ms or ${this.limits.maximumMemoryBytes} bytes, or broken)`;
@@ -163,7 +165,7 @@ export class PictureProcesses {
     signal?.addEventListener('abort', kill, { once: true });
     child.channel?.ref();
     child.once('message', onAnswer).once('exit', onDeath);
-    child.send({ bytes, want, resize: 256, crop: 224, maximumPixels: this.limits.maximumPixels } satisfies PictureJob, (error) => error && kill());
+    child.send({ bytes, want, size, maximumPixels: this.limits.maximumPixels } satisfies PictureJob, (error) => error && kill());
   }
 
   private forget(child: ChildProcess): void {

@@ -1,9 +1,10 @@
 // A process of its own, because a picture is hostile input to native code: the parent may kill it at any time.
-// It imports nothing of ours but types and two pure files, so it starts in a moment and has no secrets.
+// It imports nothing of ours but types and three pure files, so it starts in a moment and has no secrets.
 import sharp, { type Sharp } from 'sharp';
 
 import { isAnimatedPng } from './animation.ts';
 import { perceptualHash } from './perceptual-hash.ts';
+import { centre } from './picture-pixels.ts';
 import type { PictureAnswer, PictureJob } from './picture-processes.ts';
 
 /** Formats with their libvips loaders; every other loader (SVG, PDF, …) is blocked before it sees a byte. */
@@ -32,11 +33,11 @@ async function opened({ bytes, maximumPixels }: PictureJob): Promise<Sharp> {
 
 const raw = (picture: Sharp) => picture.removeAlpha().raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
 
-/** Pixels [224, 224, 3] as DINOv2 wants them: shorter side 256 (bicubic), centre 224. */
+/** Pixels [crop, crop, 3]: resized (bicubic), the centre. */
 async function prepare(job: PictureJob): Promise<Uint8Array> {
-  const { resize, crop } = job;
-  const { data, info } = await raw((await opened(job)).resize({ width: resize, height: resize, fit: 'outside', kernel: 'cubic', fastShrinkOnLoad: false }));
-  return cropped(data, info.width, info.height, info.channels, crop);
+  const { fit, resize, crop } = job.size!;
+  const { data, info } = await raw((await opened(job)).resize({ width: resize, height: resize, fit, kernel: 'cubic', fastShrinkOnLoad: false }));
+  return centre(data, info.width, info.height, info.channels, crop);
 }
 
 /** PDQ of the whole picture; a JPEG may be made smaller while it is decoded. */
@@ -44,21 +45,6 @@ async function hash(job: PictureJob) {
   const { data, info } = await raw((await opened(job)).resize({ width: hashedSide, height: hashedSide, fit: 'inside', withoutEnlargement: true }));
   const pixels = info.channels === 3 ? data : Uint8Array.from({ length: info.width * info.height * 3 }, (_, at) => data[Math.floor(at / 3) * info.channels]);
   return perceptualHash(pixels, info.width, info.height);
-}
-
-/** The centre of interleaved pixels; one channel becomes three. */
-function cropped(pixels: Uint8Array, width: number, height: number, channels: number, size: number): Uint8Array {
-  const left = Math.floor((width - size) / 2);
-  const top = Math.floor((height - size) / 2);
-  const out = new Uint8Array(size * size * 3);
-  for (let y = 0; y < size; y++) {
-    for (let x = 0; x < size; x++) {
-      const from = ((top + y) * width + left + x) * channels;
-      const to = (y * size + x) * 3;
-      for (let c = 0; c < 3; c++) out[to + c] = pixels[from + (channels >= 3 ? c : 0)];
-    }
-  }
-  return out;
 }
 
 /** Decoders say much; the first line is for people. */

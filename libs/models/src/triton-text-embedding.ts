@@ -1,10 +1,11 @@
-import type { Tensor, TritonClient } from '@touchstone/triton-client';
+import type { TritonClient } from '@touchstone/triton-client';
 import { join } from 'node:path';
 
 import type { TextEmbeddingModel } from './embedding-model.ts';
 import { versionOf, type ModelEntry } from './manifest.ts';
 import { ModelNotReady } from './models.errors.ts';
 import { textBatches, type BatchLimits, type TextBatch } from './text-batches.ts';
+import { tokenTensors } from './token-tensors.ts';
 import { TextTokenizer } from './tokenizer.ts';
 import { callModel, unitRows } from './triton-call.ts';
 
@@ -16,6 +17,8 @@ export class TritonTextEmbedding implements TextEmbeddingModel {
   private readonly limits: BatchLimits;
   private readonly tokenizerFile: string;
   private readonly hasSpecialTokens: boolean;
+  private readonly paddingId: number | undefined;
+  private readonly output: string;
   private tokenizer: Promise<TextTokenizer> | undefined;
 
   constructor(
@@ -28,6 +31,8 @@ export class TritonTextEmbedding implements TextEmbeddingModel {
     this.dimension = entry.dimension;
     this.prefixes = entry.prefixes;
     this.hasSpecialTokens = entry.hasSpecialTokens;
+    this.paddingId = entry.paddingId;
+    this.output = entry.output;
     const { batch: rows, maximumTokens = 512, tokensABatch: tokens = rows * maximumTokens } = entry;
     this.limits = { rows, tokens, maximumTokens };
     this.tokenizerFile = join(repository, name, 'tokenizer.json');
@@ -37,12 +42,12 @@ export class TritonTextEmbedding implements TextEmbeddingModel {
     signal?.throwIfAborted();
     const tokenizer = await this.openTokenizer();
     const ids = inputs.map((text) => tokenizer.encode(text));
-    const lengths = ids.map((tokens) => tokens.length);
+    const lengths = ids.map((tokens) => (this.paddingId === undefined ? tokens.length : this.limits.maximumTokens));
 
     const vectors = new Array<Float32Array>(inputs.length);
     const embedBatch = async (batch: TextBatch) => {
-      const outputs = await callModel(this.triton, this.name, tokenTensors(batch, ids), { outputs: ['vector'], signal });
-      unitRows(outputs.vector, this.dimension).forEach((vector, row) => (vectors[batch.rows[row]] = vector));
+      const outputs = await callModel(this.triton, this.name, tokenTensors(batch, ids, this.paddingId), { outputs: [this.output], signal });
+      unitRows(outputs[this.output], this.dimension).forEach((vector, row) => (vectors[batch.rows[row]] = vector));
     };
     await Promise.all(textBatches(lengths, this.limits).map(embedBatch));
     return vectors;
@@ -61,18 +66,4 @@ export class TritonTextEmbedding implements TextEmbeddingModel {
     });
     return this.tokenizer;
   }
-}
-
-/** Ids and mask, both INT64 [rows, length]; padding has id 0 and mask 0. */
-function tokenTensors({ rows, length }: TextBatch, ids: readonly (readonly number[])[]): Record<string, Tensor> {
-  const inputIds = new BigInt64Array(rows.length * length);
-  const attentionMask = new BigInt64Array(rows.length * length);
-  rows.forEach((row, position) => {
-    ids[row].forEach((id, column) => {
-      inputIds[position * length + column] = BigInt(id);
-      attentionMask[position * length + column] = 1n;
-    });
-  });
-  const shape = [rows.length, length];
-  return { input_ids: { shape, data: inputIds }, attention_mask: { shape, data: attentionMask } };
 }

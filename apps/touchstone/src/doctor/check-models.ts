@@ -9,7 +9,7 @@ const run = promisify(execFile);
 /** The weights, byte for byte, and what is needed to bring those that are missing. */
 export async function checkModels({ modelsDir, modelsUrl }: Configuration): Promise<Finding[]> {
   const all = await modelStatus({ modelsFolder: modelsDir });
-  const statuses = all.filter(({ isOptional, state }) => !isOptional || state !== 'missing');
+  const statuses = all.filter(({ isOptional, state }) => !isOptional || (state !== 'missing' && state !== 'unpinned'));
   const findings = statuses.map(({ name, state, isOptional }) => ({
     part: `model ${name}`,
     seen: state === 'ready' ? 'its files are right' : `its files are ${state} in ${modelsDir}`,

@@ -29,9 +29,9 @@ export async function models([action, ...words]: readonly string[]): Promise<num
 }
 
 async function list(where: ModelsFolderOptions): Promise<number> {
-  for (const { name, version, isOptional, state, dimension, weightFiles } of await listModels(where)) {
-    process.stdout.write(`${name}  ${version}  ${state}${isOptional ? '  optional' : ''}  ${dimension} dimensions\n`);
-    for (const { path, bytes, licence } of weightFiles) process.stdout.write(`  ${path}  ${(bytes / 1e6).toFixed(1)} MB  ${licence}\n`);
+  for (const { name, version, isOptional, isUnproven, state, dimension, weightFiles } of await listModels(where)) {
+    process.stdout.write(`${name}  ${version}  ${state}${isOptional ? '  optional' : ''}${isUnproven ? '  unproven' : ''}  ${dimension} dimensions\n`);
+    for (const { path, bytes, licence } of weightFiles) process.stdout.write(`  ${path}  ${bytes === undefined ? 'size unknown' : `${(bytes / 1e6).toFixed(1)} MB`}  ${licence}\n`);
   }
   return 0;
 }
@@ -53,5 +53,5 @@ async function pull(from: PullOptions): Promise<number> {
 async function verify(where: ModelsFolderOptions): Promise<number> {
   const statuses = await modelStatus(where);
   for (const { name, state, isOptional } of statuses) process.stdout.write(`${name}  ${state}${isOptional ? '  optional' : ''}\n`);
-  return statuses.every(({ state, isOptional }) => state === 'ready' || (isOptional && state === 'missing')) ? 0 : 1;
+  return statuses.every(({ state, isOptional }) => state === 'ready' || (isOptional && (state === 'missing' || state === 'unpinned'))) ? 0 : 1;
 }

@@ -195,3 +195,34 @@ it('refuses a manifest with an entry that has no digest', async () => {
   const manifest = await manifestOf([{ file: 'b' }], 'unknown');
   await expect(pullModels({ modelsFolder, manifest })).rejects.toThrow('sha256');
 });
+
+it('lists the models of a joint space as unproven, and fetches nothing of them until their files are pinned', async () => {
+  const joint = (await listModels({ modelsFolder })).filter(({ name }) => name.startsWith('embed-joint'));
+  expect(joint).toMatchObject([
+    { name: 'embed-joint-text', state: 'unpinned', isOptional: true, isUnproven: true, version: 'siglip-base-patch16-224-text@unpinned' },
+    { name: 'embed-joint-image', state: 'unpinned', isOptional: true, isUnproven: true, version: 'siglip-base-patch16-224-vision@unpinned' },
+  ]);
+  const refused = await pullModels({ modelsFolder, models: ['embed-joint-text'], filesFolder }).catch((error) => error);
+  expect(refused).toBeInstanceOf(PullFailed);
+  expect(refused.message).toContain('no sha256 of tokenizer.json, 1/model.onnx');
+  expect(refused.message).toContain('Nobody has run these weights');
+  expect(refused.message).toMatch(/"sha256" and "bytes".*manifest\.json/);
+  expect(refused.message).toContain('1/model.onnx (Apache-2.0): https://huggingface.co/');
+  expect(await readdir(folder)).toEqual(['files']);
+
+  // Laid by hand it is no better.
+  await mkdir(join(modelsFolder, 'laptop/embed-joint-image/1'), { recursive: true });
+  await writeFile(join(modelsFolder, 'laptop/embed-joint-image/1/model.onnx'), right);
+  expect((await modelStatus({ modelsFolder })).find(({ name }) => name === 'embed-joint-image')).toMatchObject({ state: 'corrupt', detail: expect.stringContaining('no sha256') });
+});
+
+it('fetches a file of an unproven model once it is pinned', async () => {
+  const entry = { weights: 'w', input: 'text', isOptional: true, isUnproven: true, isJoint: true, dimension: 2, batch: 1, maximumTokens: 64, paddingId: 1 };
+  const file = { path: 'tokenizer.json', sha256: sha256(right), bytes: right.length, licence: 'MIT', sources: [{ file: 'a' }] };
+  const manifest = join(folder, 'manifest.json');
+  await writeFile(manifest, JSON.stringify({ laptop: { 'embed-joint-text': { ...entry, files: [file] } } }));
+  await writeFile(join(filesFolder, 'a'), right);
+  await pullModels({ modelsFolder, manifest, filesFolder, models: ['embed-joint-text'] });
+  expect(await modelStatus({ modelsFolder, manifest })).toMatchObject([{ state: 'ready', isUnproven: true }]);
+  expect(await readdir(join(modelsFolder, 'laptop/embed-joint-text'))).toContain('config.pbtxt');
+});

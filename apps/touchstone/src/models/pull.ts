@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 import { graphRecipes } from './graph-recipes.ts';
 import { lockPull } from './pull-lock.ts';
-import { modelFolder, sha256Of, verifyFile } from './weight-files.ts';
+import { isPinned, modelFolder, sha256Of, verifyFile, type PinnedFile } from './weight-files.ts';
 import { describeSource, fetchSource } from './weight-sources.ts';
 
 export interface PullProgress {
@@ -35,9 +35,10 @@ export class PullFailed extends Error {
  * Lays the overlay's models in Triton's layout. What is there and right is left alone; each file appears whole or not
  * at all; the graph comes last, so that a server that watches the folder finds a complete model.
  *
- * @throws PullFailed; the file system's error; the signal's reason.
+ * @throws PullFailed, before anything is fetched when a file has no sha256; the file system's error; the signal's reason.
  */
 export async function pull({ modelsFolder, overlay, models, onProgress, signal, ...from }: PullRequest): Promise<void> {
+  refuseUnpinned(models);
   const lock = await lockPull(modelsFolder, ({ pid }) => onProgress?.({ step: `process ${pid} pulls already`, doneBytes: 0, totalBytes: 0 }), signal);
   const downloadsFolder = join(modelsFolder, '.downloads');
   try {
@@ -65,6 +66,23 @@ export async function pull({ modelsFolder, overlay, models, onProgress, signal, 
   }
 }
 
+/** What is fetched runs in native code, so somebody must have said which bytes are right. */
+function refuseUnpinned(models: Overlay): void {
+  for (const [name, { files, isUnproven }] of Object.entries(models)) {
+    const unpinned = files.filter((file) => !isPinned(file));
+    if (unpinned.length === 0) continue;
+    throw new PullFailed(
+      [
+        `${name}: the manifest has no sha256 of ${unpinned.map(({ path }) => path).join(', ')}, so nothing is fetched.`,
+        ...(isUnproven ? ['Nobody has run these weights with this code yet.'] : []),
+        'To pin a file: look up its sha256 and size where it is published, or download it and take them with sha256sum and wc -c;',
+        'write them as "sha256" and "bytes" beside its "path" in model-repository/manifest.json, and pull again:',
+        ...unpinned.map(({ path, licence, sources }) => `  ${path} (${licence}): ${describeSource(sources[0])}`),
+      ].join('\n'),
+    );
+  }
+}
+
 interface BringOptions {
   filesFolder?: string;
   python: string;
@@ -77,7 +95,7 @@ interface BringOptions {
 }
 
 /** Tries the sources in their order until one gives the right bytes. */
-async function bring(model: string, file: WeightFile, target: string, { report, onProgress, doneBytes, totalBytes, ...options }: BringOptions): Promise<void> {
+async function bring(model: string, file: PinnedFile, target: string, { report, onProgress, doneBytes, totalBytes, ...options }: BringOptions): Promise<void> {
   const expected = file.edit ?? file;
   const raw = join(options.downloadsFolder, `${expected.sha256}.part`);
   const failures: string[] = [];
@@ -157,10 +175,10 @@ async function share(modelsFolder: string, overlay: string, model: string, file:
   return false;
 }
 
-async function missingFiles(modelsFolder: string, overlay: string, models: Overlay): Promise<{ model: string; file: WeightFile }[]> {
-  const wanted: { model: string; file: WeightFile }[] = [];
+async function missingFiles(modelsFolder: string, overlay: string, models: Overlay): Promise<{ model: string; file: PinnedFile }[]> {
+  const wanted: { model: string; file: PinnedFile }[] = [];
   for (const [model, { files }] of Object.entries(models)) {
-    for (const file of files) {
+    for (const file of files.filter(isPinned)) {
       const { state } = await verifyFile(modelFolder(modelsFolder, overlay, model), file);
       if (state !== 'ready') wanted.push({ model, file });
     }
@@ -172,7 +190,7 @@ async function missingFiles(modelsFolder: string, overlay: string, models: Overl
 const isDiskFull = (error: unknown): boolean =>
   error instanceof Error && ((error as NodeJS.ErrnoException).code === 'ENOSPC' || isDiskFull(error.cause));
 
-const sizeFromSource = ({ edit, bytes }: WeightFile): number => edit?.bytes ?? bytes;
+const sizeFromSource = ({ edit, bytes }: PinnedFile): number => edit?.bytes ?? bytes;
 
 async function flush(path: string): Promise<void> {
   const file = await open(path, 'r+');

@@ -7,14 +7,20 @@ import { pipeline } from 'node:stream/promises';
 
 import { readPullInProgress, type PullInProgress } from './pull-lock.ts';
 
-export type FileState = { file: string; state: 'ready' } | { file: string; state: 'missing' | 'corrupt'; detail: string };
+/** A file with something to compare it with. */
+export type PinnedFile = WeightFile & Required<Pick<WeightFile, 'sha256' | 'bytes'>>;
+
+export type FileState = { file: string; state: 'ready' } | { file: string; state: 'missing' | 'unpinned' | 'corrupt'; detail: string };
 
 export interface ModelStatus {
   name: string;
   version: string;
   /** Nobody waits for it. */
   isOptional: boolean;
-  state: 'ready' | 'missing' | 'corrupt' | 'pulling';
+  /** Nobody has run these weights with this code. */
+  isUnproven: boolean;
+  /** `unpinned`: the manifest has no sha256 of a file, so that it is not fetched. */
+  state: 'ready' | 'missing' | 'unpinned' | 'corrupt' | 'pulling';
   /** What is wrong or under way, in words; absent when ready. */
   detail?: string;
   progress?: PullInProgress;
@@ -41,9 +47,16 @@ export async function verifyModels(modelsFolder: string, overlay: string, models
   );
 }
 
+export const isPinned = (file: WeightFile): file is PinnedFile => file.sha256 !== undefined && file.bytes !== undefined;
+
+/** A file without a digest is refused whether it is there or not. */
 export async function verifyFile(folder: string, { path, sha256, bytes }: WeightFile): Promise<FileState> {
   const file = join(folder, path);
   const found = await stat(file).catch(() => undefined);
+  if (sha256 === undefined || bytes === undefined) {
+    if (found === undefined) return { file: path, state: 'unpinned', detail: `the manifest has no sha256 of ${path}` };
+    return { file: path, state: 'corrupt', detail: `${file} is there, and the manifest has no sha256 to compare it with` };
+  }
   if (found === undefined) return { file: path, state: 'missing', detail: `${file} is not there` };
   if (found.size !== bytes) return { file: path, state: 'corrupt', detail: `${file} has ${found.size} bytes, expected ${bytes}` };
   const digest = await sha256Of(file);
@@ -52,10 +65,10 @@ export async function verifyFile(folder: string, { path, sha256, bytes }: Weight
 }
 
 function summary(name: string, entry: ModelEntry, files: FileState[], progress: PullInProgress | undefined): ModelStatus {
-  const model = { name, version: versionOf(entry), isOptional: entry.isOptional };
+  const model = { name, version: versionOf(entry), isOptional: entry.isOptional, isUnproven: entry.isUnproven };
   const wrong = files.flatMap((file) => (file.state === 'ready' ? [] : [file]));
   if (wrong.length === 0) return { ...model, state: 'ready', files };
   if (progress !== undefined) return { ...model, state: 'pulling', detail: progress.step, progress, files };
-  const { state, detail } = wrong.find((file) => file.state === 'corrupt') ?? wrong[0];
+  const { state, detail } = wrong.find((file) => file.state === 'corrupt') ?? wrong.find((file) => file.state === 'unpinned') ?? wrong[0];
   return { ...model, state, detail: `${detail}; run: touchstone models pull${entry.isOptional ? ` ${name}` : ''}`, files };
 }
