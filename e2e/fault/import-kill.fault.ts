@@ -1,11 +1,7 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { startTestPlatform, type TestPlatform } from '@touchstone/testing';
 import { parquetWriteBuffer } from 'hyparquet-writer';
-import pg from 'pg';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { isFull, record } from './fault-results.ts';
+import { MortalPlatform } from './mortal-platform.ts';
 
 const kills = isFull ? 3 : 2;
 const batchItems = 500;
@@ -36,57 +32,30 @@ const files = {
 };
 
 it.for(Object.entries(files))('an import of %s that is killed again and again goes on where it was, and writes each item once', async ([format, file], context) => {
-  const dataDir = await mkdtemp(join(tmpdir(), 'touchstone-import-'));
-  let platform: TestPlatform | undefined;
-  onTestFinished(async () => {
-    await platform?.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  });
-  let key = '';
-  const call = async (method: string, path: string, body?: object | Uint8Array<ArrayBuffer>) => {
-    const answer = await fetch(`${platform!.url}/v1${path}`, {
-      method,
-      headers: { authorization: `Bearer ${key}`, 'content-type': body instanceof Uint8Array ? 'application/octet-stream' : 'application/json' },
-      body: body instanceof Uint8Array ? body : body && JSON.stringify(body),
-    });
-    return (await answer.json()) as Record<string, any>;
-  };
-  const start = async () => {
-    platform = await startTestPlatform({ mode: 'one-process', dataDir });
-    await platform.ready();
-    key = (await readFile(join(dataDir, 'admin-key'), 'utf8')).trim();
-  };
-  const asOwner = async (sql: string) => {
-    const client = new pg.Client({ host: join(dataDir, 'postgres', 'socket'), user: 'postgres', database: 'touchstone' });
-    await client.connect();
-    await client.query(sql).finally(() => client.end());
-  };
-
-  await start();
-  await asOwner(gate);
-  await call('PUT', '/collections/notes', { spaces: [{ name: 'text' }] });
-  const { id: blobId } = await call('POST', '/blobs', file());
-  const { id } = await call('POST', '/collections/notes/items:import', { blobId });
+  const platform = await MortalPlatform.begin();
+  await platform.asOwner(gate);
+  await platform.call('PUT', '/collections/notes', { spaces: [{ name: 'text' }] });
+  const { id: blobId } = await platform.call('POST', '/blobs', file());
+  const { id } = await platform.call('POST', '/collections/notes/items:import', { blobId });
 
   let reached = 0;
   for (let kill = 1; kill <= kills; kill++) {
-    await asOwner(`update public.gate set open_to = ${kill * batchItems}`);
-    await vi.waitFor(async () => expect((await call('GET', `/operations/${id}`)).progress.done).toBeGreaterThan(reached), { timeout: 120_000, interval: 50 });
-    await platform!.processes[0].stop('SIGKILL');
-    await start();
-    const { state, progress } = await call('GET', `/operations/${id}`);
+    await platform.asOwner(`update public.gate set open_to = ${kill * batchItems}`);
+    await vi.waitFor(async () => expect((await platform.call('GET', `/operations/${id}`)).progress.done).toBeGreaterThan(reached), { timeout: 120_000, interval: 50 });
+    await platform.killAndStart();
+    const { state, progress } = await platform.call('GET', `/operations/${id}`);
     expect(['queued', 'running']).toContain(state);
     expect(progress.done).toBeGreaterThanOrEqual(reached);
     reached = progress.done;
   }
-  await asOwner(`update public.gate set open_to = ${items}`);
+  await platform.asOwner(`update public.gate set open_to = ${items}`);
   await vi.waitFor(
     async () => {
-      const { state, result } = await call('GET', `/operations/${id}`);
+      const { state, result } = await platform.call('GET', `/operations/${id}`);
       expect({ state, result }).toMatchObject({ state: 'succeeded', result: { imported: items, unchanged: 0, refused: 0 } });
     },
     { timeout: 120_000, interval: 200 },
   );
-  await vi.waitFor(async () => expect((await call('GET', '/collections/notes')).statistics).toMatchObject({ items, upserts: items }), { timeout: 60_000, interval: 100 });
+  await vi.waitFor(async () => expect((await platform.call('GET', '/collections/notes')).statistics).toMatchObject({ items, upserts: items }), { timeout: 60_000, interval: 100 });
   record(context, { fault: `everything killed (kill -9) ${kills} times within an import of ${format}`, seen: `${items} of ${items} rows imported, each item once, by ${items} effects; progress never fell` });
 });
