@@ -3,8 +3,9 @@
     python3 -m venv DIR && DIR/bin/pip install transformers==5.24.0 pillow==13.0.0 tokenizers==0.23.3 numpy
     DIR/bin/python tools/joint-fixture.py > libs/models/src/fixture/joint.json
 
-No weights: image processors with the published settings, and tokenizers of the same make (Unigram, byte-level BPE) with a
-tiny vocabulary.
+Image processors with the published settings, and tokenizers of the same make (Unigram, byte-level BPE) with a tiny
+vocabulary. `vectors` is what a tiny seeded SigLIP makes of them, written here in numpy after arXiv:2303.15343 and, in ONNX,
+in apps/touchstone/src/models/tiny-siglip.ts: one layer, one head, 8 numbers wide, no biases, and a projection to 768.
 """
 import json
 
@@ -46,6 +47,56 @@ def pixel_values(processor, width, height):
     assert values.shape == (3, 224, 224) and values.dtype == np.float32
     grid = values[:, 16::32, 16::32].reshape(3, -1)
     return {"mean": [round(float(mean), 5) for mean in values.reshape(3, -1).mean(1)], "grid": [[round(float(v), 4) for v in row] for row in grid]}
+
+
+WIDTH = 8
+
+
+def weight(seed, *dims):
+    """Numbers from -1 to 1 by a linear congruential generator."""
+    state, values = seed, []
+    for _ in range(int(np.prod(dims))):
+        state = (state * 1_664_525 + 1_013_904_223) % 2**32
+        values.append(state / 2**31 - 1)
+    return np.array(values).reshape(dims)
+
+
+def norm(x):
+    return (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+
+
+def attention(queries, x, seed):
+    scores = queries @ weight(seed, WIDTH, WIDTH) @ np.swapaxes(x @ weight(seed + 1, WIDTH, WIDTH), -1, -2) / np.sqrt(WIDTH)
+    shares = np.exp(scores - scores.max(-1, keepdims=True))
+    return shares / shares.sum(-1, keepdims=True) @ (x @ weight(seed + 2, WIDTH, WIDTH)) @ weight(seed + 3, WIDTH, WIDTH)
+
+
+def mlp(x, seed):
+    x = x @ weight(seed, WIDTH, 2 * WIDTH)
+    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) @ weight(seed + 1, 2 * WIDTH, WIDTH)
+
+
+def layer(x, seed):
+    x = x + attention(norm(x), norm(x), seed)
+    return norm(x + mlp(norm(x), seed + 4))
+
+
+def unit_rows(x):
+    return [[round(float(value), 5) for value in row[::16]] for row in x / np.linalg.norm(x, axis=-1, keepdims=True)]
+
+
+def text_vectors(ids):
+    """Every 16th number. SigLIP takes the last of the 64 tokens, padding or not."""
+    x = layer(weight(100, 40, WIDTH)[np.array(ids)] + weight(101, 64, WIDTH), 110)
+    return unit_rows(x[:, -1] @ weight(120, WIDTH, 768))
+
+
+def image_vectors(pixels):
+    """Every 16th number. SigLIP lets a probe attend to the patches."""
+    patches = pixels.reshape(-1, 3, 14, 16, 14, 16).transpose(0, 2, 4, 1, 3, 5).reshape(-1, 196, 768)
+    x = layer(patches @ (weight(200, WIDTH, 768).T / 16) + weight(201, 196, WIDTH), 210)
+    x = attention(weight(220, 1, 1, WIDTH), x, 221)
+    return unit_rows((x + mlp(norm(x), 225))[:, 0] @ weight(230, WIDTH, 768))
 
 
 def siglip_tokenizer():
@@ -93,16 +144,20 @@ def tokens(tokenizer, padding_id, length):
     return {"tokenizer": description, "paddingId": padding_id, "maximumTokens": length, "inputIds": rows}
 
 
+SIZES = [(600, 400), (350, 800), (640, 480), (173, 401)]
 clip, clip_end = clip_tokenizer()
+siglip = tokens(siglip_tokenizer(), 1, 64)
+prepared = np.concatenate([np.asarray(PROCESSORS["siglip"](Image.fromarray(picture(*size)), return_tensors="np")["pixel_values"]) for size in SIZES])
 print(
     json.dumps(
         {
             "pictures": [
                 {"width": width, "height": height, "pixelValues": {name: pixel_values(processor, width, height) for name, processor in PROCESSORS.items()}}
-                for width, height in [(600, 400), (350, 800), (640, 480), (173, 401)]
+                for width, height in SIZES
             ],
             "texts": TEXTS,
-            "tokens": {"siglip": tokens(siglip_tokenizer(), 1, 64), "clip": tokens(clip, clip_end, 77)},
+            "tokens": {"siglip": siglip, "clip": tokens(clip, clip_end, 77)},
+            "vectors": {"texts": text_vectors(siglip["inputIds"]), "pictures": image_vectors(prepared)},
         },
         ensure_ascii=False,
         separators=(",", ":"),
