@@ -8,7 +8,7 @@ export default mergeConfig(
     test: {
       include: ['{apps,libs}/**/*.triton.ts'],
       fileParallelism: false,
-      testTimeout: 60_000,
+      testTimeout: 180_000,
       hookTimeout: 300_000,
     },
   }),

@@ -18,7 +18,7 @@ export function logicalModelsContract(server: InferenceServer): void {
       running = await server.start(repository);
       client = new TritonClient(running.url);
       models = connectModels({ url: running.url, repository, overlay: server.overlay });
-      await vi.waitFor(async () => expect((await models.ready()).filter(({ isOptional }) => !isOptional).map(({ reason }) => reason)).toEqual([undefined, undefined]), 30_000);
+      await vi.waitFor(async () => expect((await models.ready()).filter(({ isOptional }) => !isOptional).map(({ reason }) => reason)).toEqual([undefined, undefined]), 120_000);
     }, 300_000);
     afterAll(async () => {
       client?.close();

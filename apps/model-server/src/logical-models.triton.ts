@@ -17,7 +17,7 @@ async function modelsOn({ overlay, start }: InferenceServer): Promise<Models> {
   const { url, stop } = await start(repository);
   const models = connectModels({ url, repository, overlay });
   stops.push(() => models.close().then(stop));
-  await vi.waitFor(async () => expect((await models.ready()).filter(({ isOptional }) => !isOptional).every(({ isReady }) => isReady)).toBe(true), 30_000);
+  await vi.waitFor(async () => expect((await models.ready()).filter(({ isOptional }) => !isOptional).every(({ isReady }) => isReady)).toBe(true), 120_000);
   return models;
 }
 
