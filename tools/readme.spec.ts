@@ -33,6 +33,7 @@ describe('differences', () => {
   it.each([
     ['the same', promised, []],
     ['a number that a processor rounds otherwise', { ...promised, hits: [{ id: 'cat', score: 0.505 }] }, []],
+    ['another text', { ...promised, next: 'abc' }, ['/next: expected "" and got "abc"']],
     ['another number', { ...promised, hits: [{ id: 'cat', score: 0.6 }] }, ['/hits/0/score: expected 0.5 and got 0.6']],
     ['another item', { ...promised, hits: [{ id: 'dog', score: 0.5 }] }, ['/hits/0/id: expected "cat" and got "dog"']],
     ['a field that is not promised', { ...promised, more: 1, hits: [{ id: 'cat', score: 0.5, part: 0 }] }, []],
@@ -41,4 +42,9 @@ describe('differences', () => {
     ['no element', { ...promised, hits: [] }, ['/hits/0: expected {"id":"cat","score":0.5} and got undefined']],
     ['no list', { ...promised, hits: {} }, ['/hits: expected [{"id":"cat","score":0.5}] and got {}']],
   ])('%s', (_, answer, expected) => expect(differences(promised, answer)).toEqual(expected));
+
+  it('none from any text where … is promised', () => {
+    expect(differences({ next: '…' }, { next: 'abc' })).toEqual([]);
+    expect(differences({ next: '…' }, {})).toHaveLength(1);
+  });
 });

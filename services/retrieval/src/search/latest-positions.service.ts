@@ -39,12 +39,10 @@ export class LatestPositions {
   }
 
   private async read(asked: readonly { readonly tenant: Tenant; readonly name: string }[]): Promise<ReadonlyMap<string, number>> {
-    const rows = await this.database.systemTransaction((transaction) =>
-      transaction.query<{ tenant_id: string; name: string; position: string }[]>(
-        `select tenant_id, name, position from retrieval.collection
-         join unnest($1::uuid[], $2::text[]) as asked (tenant, collection) on tenant_id = tenant and name = collection`,
-        [asked.map(({ tenant }) => tenant.id), asked.map(({ name }) => name)],
-      ),
+    const rows = await this.database.systemQuery<{ tenant_id: string; name: string; position: string }>(
+      `select tenant_id, name, position from retrieval.collection
+       join unnest($1::uuid[], $2::text[]) as asked (tenant, collection) on tenant_id = tenant and name = collection`,
+      [asked.map(({ tenant }) => tenant.id), asked.map(({ name }) => name)],
     );
     return new Map(rows.map(({ tenant_id, name, position }) => [`${tenant_id}/${name}`, Number(position)]));
   }
