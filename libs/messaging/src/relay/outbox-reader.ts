@@ -35,8 +35,9 @@ export class OutboxReader {
     const isOld = `expires_at <= now() + $2 * interval '0.6 ms'`;
     const rows = await this.database.systemQuery<OutboxRow>(
       `with alive as (
-         insert into ${service}.relay as present (owner, expires_at) values ($1, now() + $2 * interval '1 ms')
-         on conflict (owner) do update set expires_at = excluded.expires_at where present.${isOld}
+         insert into ${service}.relay (owner, expires_at)
+         select $1::uuid, now() + $2 * interval '1 ms' where not exists (select from ${service}.relay where owner = $1 and not (${isOld}))
+         on conflict (owner) do update set expires_at = excluded.expires_at
        ), share as (
          select ceil((select count(*) from ${service}.relay_lease)::numeric / (1 + (select count(*) from ${service}.relay where owner <> $1 and expires_at > now()))) as ranges
        ), mine_first as (
