@@ -8,3 +8,4 @@ export { hashDistance, perceptualHash } from './perceptual-hash.ts';
 export type { PerceptualHash } from './perceptual-hash.ts';
 export type { PictureLimits } from './picture-processes.ts';
 export { TextTokenizer } from './tokenizer.ts';
+export type { EncodedPicture, EncodeOptions, TokenGrid, VisionEncoder, VisionOutputs } from './vision-encoder.ts';
