@@ -6,6 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type ContractServer, LocalChannel } from '@touchstone/contracts';
 import { EmbeddingService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/embedding_pb';
 import { Database, databaseHealth } from '@touchstone/persistence';
+import { ConfigurationError } from '@touchstone/runtime/config';
 import type { Running } from '@touchstone/runtime/lifecycle';
 import { nestLogger } from '@touchstone/runtime/logging';
 import { CallerTokens } from '@touchstone/runtime/tenant';
@@ -111,7 +112,7 @@ export async function start({
     await app.listen(port, host);
   } catch (error) {
     await app.close();
-    throw error;
+    throw (error as NodeJS.ErrnoException).code === 'EADDRINUSE' ? new ConfigurationError(`${host}:${port} is used by another program (EADDRINUSE). Stop it, or choose another TOUCHSTONE_PORT.`, { cause: error }) : error;
   }
 
   return {

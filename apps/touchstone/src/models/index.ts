@@ -2,6 +2,7 @@ import { type ModelEntry, readManifest, type Overlay, type WeightFile } from '@t
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { UsageError } from '../usage-error.ts';
 import { pull, type PullProgress } from './pull.ts';
 import { modelFolder, verifyModels, type ModelStatus } from './weight-files.ts';
 
@@ -66,6 +67,6 @@ export async function listModels({ modelsFolder, overlay = 'laptop', manifest }:
 
 function chosen(models: Overlay, names: readonly string[]): Overlay {
   const unknown = names.filter((name) => !(name in models));
-  if (unknown.length > 0) throw new Error(`unknown model ${unknown.join(', ')}; the overlay has ${Object.keys(models).join(', ')}`);
+  if (unknown.length > 0) throw new UsageError(`unknown model ${unknown.join(', ')}; the overlay has ${Object.keys(models).join(', ')}`);
   return Object.fromEntries(names.map((name) => [name, models[name]]));
 }

@@ -3,22 +3,23 @@ import { rm } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ConfigurationError } from '@touchstone/runtime/config';
 
 /**
  * Makes sure that one process uses a folder: it listens on a socket there. The kernel ends that with the process,
  * also after `kill -9`, and no process id can be mistaken for another's.
  *
  * @returns a function that gives the folder back.
- * @throws Error that names the process which has it.
+ * @throws ConfigurationError that names the process which has it.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = lockPath(folder);
   const server = createServer((socket) => socket.on('error', () => undefined).end(String(process.pid)));
   if (!(await listens(server, path))) {
     const owner = await ownerOf(path);
-    if (owner !== undefined) throw new Error(`${folder} is in use by another touchstone (process ${owner}). Stop it, or choose another TOUCHSTONE_DATA_DIR.`);
+    if (owner !== undefined) throw new ConfigurationError(`${folder} is in use by another touchstone (process ${owner}). Stop it, or choose another TOUCHSTONE_DATA_DIR.`);
     await rm(path, { force: true });
-    if (!(await listens(server, path))) throw new Error(`${folder} was taken by another touchstone just now.`);
+    if (!(await listens(server, path))) throw new ConfigurationError(`${folder} was taken by another touchstone just now.`);
   }
   server.unref();
   return () => new Promise((resolve) => server.close(() => resolve()));

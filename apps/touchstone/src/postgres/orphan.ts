@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { ConfigurationError } from '@touchstone/runtime/config';
 
 const run = promisify(execFile);
 
@@ -25,7 +26,7 @@ export async function endOrphan(data: string): Promise<void> {
       await delay(50);
     }
   }
-  throw new Error(`PostgreSQL (process ${pid}) from an earlier start uses ${data} and does not end. Stop it: kill -QUIT ${pid}`);
+  throw new ConfigurationError(`PostgreSQL (process ${pid}) from an earlier start uses ${data} and does not end. Stop it: kill -QUIT ${pid}`);
 }
 
 /** Whether the process is a PostgreSQL server on `data`; one that has ended and waits to be reaped is not. */

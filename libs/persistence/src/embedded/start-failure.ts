@@ -1,5 +1,7 @@
+import { ConfigurationError } from '@touchstone/runtime/config';
+
 /** Why PostgreSQL did not start, in words that say what to do; the last lines of its log are always there. */
-export class PostgresStartFailure extends Error {
+export class PostgresStartFailure extends ConfigurationError {
   override readonly name = 'PostgresStartFailure';
   readonly reason: 'disk-full' | 'port-in-use' | 'folder-in-use' | 'other-version' | 'no-access' | 'unknown';
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
 
-/** A setting that is absent or wrong: the message names the variable, the rule and what came. */
+/** What the operator sets or provides is absent or wrong: the message says what, and what is expected; no stack is of help. */
 export class ConfigurationError extends Error {}
 
 /** Where a setting comes from. */
