@@ -6,6 +6,8 @@ import type { Tenant } from '@touchstone/runtime/tenant';
 import { type Interval, wilsonInterval } from '@touchstone/statistics';
 import { In } from 'typeorm';
 import { Item } from '../item/item.entity.ts';
+import type { Space } from '../collection/spaces.ts';
+import { indexKey } from '../collection/versions.ts';
 import { type CollectionView, CollectionViews } from '../search/collection-views.service.ts';
 import { calibrate, type ScoredPair, thresholdInterval } from './calibration.ts';
 import { Galleries } from './galleries.service.ts';
@@ -54,6 +56,7 @@ export class GalleryCalibration {
     const references = await this.views.current(tenant, gallery.referenceCollection, 0, signal);
     const collections = [...new Set(pairs.map(({ collection }) => collection))];
     const views = new Map(await Promise.all(collections.map(async (collection) => [collection, await this.views.current(tenant, collection, 0, signal)] as const)));
+    const shared = new Map([...views].map(([collection, { spaces }]) => [collection, sharedSpaces(references.spaces, spaces)])); // once: another version may become active
     const categories = await this.categories(tenant, gallery.referenceCollection, pairs);
 
     const scored: PairInSpace[] = [];
@@ -62,9 +65,9 @@ export class GalleryCalibration {
       const category = categories.get(pair.referenceId);
       if (category === undefined) throw noSuchItem(index, 'referenceId', pair.referenceId);
       if (!(await items.index.has(pair.itemId))) throw noSuchItem(index, 'itemId', pair.itemId);
-      for (const space of sharedSpaces(references.spaces, items.spaces)) {
+      for (const space of shared.get(pair.collection)!) {
         const score = await similarity(items, pair.itemId, references, pair.referenceId, space);
-        if (score !== undefined) scored.push({ category, space, score, isMatch: pair.isMatch });
+        if (score !== undefined) scored.push({ category, space: space.name, score, isMatch: pair.isMatch });
       }
     }
     const random = seededRandom(seed);
@@ -91,8 +94,8 @@ function calibration(group: readonly PairInSpace[], precision: number, random: (
 }
 
 /** Cosine of the best pair of parts; undefined when one of the two has no part in the space. */
-async function similarity(items: CollectionView, itemId: string, references: CollectionView, referenceId: string, space: string): Promise<number | undefined> {
-  const [own, others] = await Promise.all([items.index.vectors(itemId, space), references.index.vectors(referenceId, space)]);
+async function similarity(items: CollectionView, itemId: string, references: CollectionView, referenceId: string, space: Space): Promise<number | undefined> {
+  const [own, others] = await Promise.all([items.index.vectors(itemId, indexKey(space)), references.index.vectors(referenceId, indexKey(space))]);
   if (own.length === 0 || others.length === 0) return undefined;
   return Math.max(...own.flatMap((a) => others.map((b) => a.reduce((sum, value, index) => sum + value * b[index], 0))));
 }

@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { In } from 'typeorm';
+import type { Space } from '../collection/spaces.ts';
+import { indexKey } from '../collection/versions.ts';
 import { Item } from '../item/item.entity.ts';
 import { CollectionViews } from '../search/collection-views.service.ts';
 import { QueryVectors } from '../search/query-vectors.service.ts';
@@ -13,9 +15,12 @@ import { collectionNeeded } from './gallery.errors.ts';
 import { sharedSpaces } from './shared-spaces.ts';
 import { lowestThreshold } from './threshold.ts';
 
-/** Something to compare, by its vectors; those of other models than the references' have no place here. */
+/**
+ * Something to compare, by its vectors. Each names the version that it was made by, and is compared with the references' vectors
+ * of that version, whatever becomes active meanwhile.
+ */
 export interface Compared {
-  readonly vectors: readonly { readonly space: string; readonly vector: Float32Array }[];
+  readonly vectors: readonly { readonly space: Pick<Space, 'name' | 'modelVersion'>; readonly vector: Float32Array }[];
   /** Id of the reference that it is itself. */
   readonly self?: string;
 }
@@ -45,13 +50,13 @@ export class GalleryComparison {
     const { query } = wanted;
     if (query.kind !== 'item') {
       const inSpaces = await this.vectors.of(references, references.spaces, wanted, signal);
-      return { vectors: inSpaces.flatMap(({ space, vectors }) => vectors.map((vector) => ({ space: space.name, vector }))) };
+      return { vectors: inSpaces.flatMap(({ space, vectors }) => vectors.map((vector) => ({ space, vector }))) };
     }
     if (collection === undefined) throw collectionNeeded();
     const { index, name, spaces } = await this.views.current(tenant, collection, 0, signal);
     if (!(await index.has(query.id))) throw queryItemNotFound(name, query.id, query.pointer);
-    const shared = sharedSpaces(references.spaces, spaces).filter((space) => wanted.space === undefined || space === wanted.space);
-    const vectors = await Promise.all(shared.map(async (space) => (await index.vectors(query.id, space)).map((vector) => ({ space, vector }))));
+    const shared = sharedSpaces(references.spaces, spaces).filter(({ name }) => wanted.space === undefined || name === wanted.space);
+    const vectors = await Promise.all(shared.map(async (space) => (await index.vectors(query.id, indexKey(space))).map((vector) => ({ space, vector }))));
     return { vectors: vectors.flat(), self: referenceCollection === collection ? query.id : undefined };
   }
 
@@ -82,8 +87,8 @@ export class GalleryComparison {
     const { index } = await this.views.current(tenant, referenceCollection, 0, signal);
     const compareOne = async ({ vectors, self }: Compared): Promise<Found[]> => {
       const exclude = self === undefined ? [] : [self];
-      const results = await Promise.all(vectors.map(({ space, vector }) => index.search({ space, vector, exclude, ...wanted(space) })));
-      return results.flatMap(({ hits }, at) => hits.map(({ id, score, kinds, part }) => ({ referenceId: id, score, space: vectors[at].space, kind: kinds[0], part })));
+      const results = await Promise.all(vectors.map(({ space, vector }) => index.search({ space: indexKey(space), vector, exclude, ...wanted(space.name) })));
+      return results.flatMap(({ hits }, at) => hits.map(({ id, score, kinds, part }) => ({ referenceId: id, score, space: vectors[at].space.name, kind: kinds[0], part })));
     };
     const found: Found[][] = [];
     for (let start = 0; start < compared.length; start += atATime) found.push(...(await Promise.all(compared.slice(start, start + atATime).map(compareOne))));

@@ -103,3 +103,24 @@ it('sequences of matches have no holes that a reader could miss', async () => {
   await reading;
   expect(seen).toEqual(Array.from({ length: 30 }, (_, index) => `i${index}`));
 });
+
+it('what was embedded in a version is compared in that version, also when another one becomes active meanwhile', async () => {
+  const version = { collection: 'switching', space: 'text', modelVersion: 'hash@2' };
+  await first.collections.putCollection({ collection: 'switching', ...texts }, first.options);
+  await first.items.upsertItems({ collection: 'switching', items: [{ id: 'r', title: 'risky' }] }, first.options);
+  const { id } = await first.versions.reindex(version, first.options);
+  await vi.waitFor(async () => expect(await first.operations.getOperation({ id }, first.options)).toMatchObject({ state: 'succeeded' }), { timeout: 20_000 });
+  await galleries(first).putGallery({ gallery: 's', policy: 'p', references: 'switching', watches: [], thresholds: [{ score: 0.999 }] }, first.options);
+
+  const embeddedIn: string[] = [];
+  first.hooks.beforeEmbedding = async (modelVersion) => {
+    embeddedIn.push(modelVersion);
+    if (embeddedIn.length === 1) await second.versions.switchModelVersion(version, second.options);
+  };
+  onTestFinished(() => void delete first.hooks.beforeEmbedding);
+  for (let round = 0; round < 2; round++) {
+    const { comparisons } = await galleries(first).matchGallery({ gallery: 's', query: { text: 'risky' } }, first.options);
+    expect(comparisons).toMatchObject([{ referenceId: 'r', isMatch: true, score: 1 }]);
+  }
+  expect(embeddedIn).toEqual(['hash@1', 'hash@2']);
+});

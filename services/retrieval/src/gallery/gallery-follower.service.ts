@@ -100,12 +100,11 @@ export class GalleryFollower implements OnApplicationBootstrap, OnApplicationShu
       if (!gallery) return undefined;
       const collections = await Promise.all([collection, gallery.referenceCollection].map((each) => transaction.findOneByOrFail(Collection, { tenantId: tenant.id, name: each })));
       const shared = sharedSpaces(collections[0].spaces, collections[1].spaces);
-      const names = collections[1].spaces.filter(({ name }) => shared.includes(name)).map((space) => [indexKey(space), space.name] as const);
-      return { gallery, names: new Map(names) };
+      return { gallery, spaces: new Map(shared.map((space) => [indexKey(space), space])) };
     });
     if (!found) return false;
-    const { gallery, names } = found;
-    const comparable = (parts: readonly IndexedPart[]) => parts.flatMap(({ space, vector }) => (names.has(space) ? [{ space: names.get(space)!, vector }] : []));
+    const { gallery, spaces } = found;
+    const comparable = (parts: readonly IndexedPart[]) => parts.flatMap(({ space: key, vector }) => (spaces.has(key) ? [{ space: spaces.get(key)!, vector }] : []));
     const items = changes.map((change) => ('item' in change ? { id: change.item.id, vectors: comparable(change.item.parts) } : { id: change.deleted, vectors: [] }));
     const compared = items.map(({ id, vectors }) => ({ vectors, self: gallery.referenceCollection === collection ? id : undefined }));
     const matches = await this.comparison.matches(tenant, gallery, compared, signal);
