@@ -1,6 +1,6 @@
 import { seededRandom } from '@touchstone/runtime/random';
 import { describe, expect, it } from 'vitest';
-import { gridTokens, randomTokens } from './selections.ts';
+import { coarserGrid, gridTokens, randomTokens } from './selections.ts';
 
 describe('random tokens', () => {
   it('are distinct, ascending, and follow from the seed', () => {
@@ -38,4 +38,15 @@ describe('tokens of a grid', () => {
     }
     expect(() => gridTokens(4, 4, 0)).toThrow(/at least 1/);
   });
+});
+
+it.each<[number, number, number, number, number]>([
+  [16, 16, 28, 5, 5],
+  [16, 16, 57, 7, 8],
+  [16, 16, 85, 9, 9],
+  [24, 24, 64, 8, 8],
+  [8, 32, 16, 2, 8],
+  [4, 4, 100, 4, 4],
+])('a grid of %d × %d with at most %d cells is %d × %d', (rows, columns, count, coarseRows, coarseColumns) => {
+  expect(coarserGrid(rows, columns, count)).toEqual({ rows: coarseRows, columns: coarseColumns });
 });

@@ -18,6 +18,24 @@ export interface EvocutParameters {
 
 export const paperParameters: EvocutParameters = { groups: 8, iterations: 2, momentum: 0.95 };
 
+/**
+ * Tokens whose directions the groups of a transition begin with, M of them.
+ *
+ * @param directions tokens × width numbers, rows of length 1; a token that stands still has zeros.
+ */
+export type GroupStart = (directions: Float64Array, tokens: number, width: number, groups: number) => readonly number[];
+
+/** What we add to the paper: nothing unless it is asked for. */
+export interface EvocutExtensions {
+  /** How groups begin: group-starts.ts. Evenly apart when absent. */
+  readonly start?: GroupStart;
+  /**
+   * Mass guard: a token is compared only with groups that hold at least this share of the tokens, 0 to below 1, or with the
+   * largest where none does. A group that a few tokens of their own kind made then excuses none of them.
+   */
+  readonly leastShare?: number;
+}
+
 /** A shorter step is none: a token that stands still has no direction, and deviates from nothing. */
 export const shortestStep = 1e-12;
 
@@ -25,23 +43,24 @@ export const shortestStep = 1e-12;
  * How much each token leaves the directions that groups of tokens take, averaged over the transitions between layers.
  *
  * @param states at least two layers.
- * @param start  tokens whose directions the groups begin with, M of them; evenly apart when absent.
  * @returns a score for each token, 0 to 2; tokens with high scores are kept. 576 × 1024 × 13 transitions take most of a second.
  * @throws RangeError for fewer layers, for sizes that do not fit, or for parameters out of range.
  */
 export function evolutionScores(
   { layers, tokens, width }: HiddenStates,
   parameters: EvocutParameters = paperParameters,
-  start: readonly number[] = strideTokens(tokens, parameters.groups),
+  { start = strideStart, leastShare = 0 }: EvocutExtensions = {},
 ): Float64Array {
   checkStates({ layers, tokens, width });
   const { groups, momentum } = checkParameters(parameters, tokens);
+  if (!(leastShare >= 0 && leastShare < 1)) throw new RangeError(`leastShare: expected a number from 0 to below 1, got ${leastShare}`);
   const scores = new Float64Array(tokens);
   for (let layer = 1; layer < layers.length; layer++) {
     const { directions, isStill } = evolutionDirections(layers[layer - 1], layers[layer], tokens, width);
-    const centers = groupDirections(directions, tokens, width, parameters, start);
+    const all = groupDirections(directions, tokens, width, parameters, start(directions, tokens, width, groups));
+    const centers = leastShare === 0 ? all : largeGroups(directions, tokens, width, all, leastShare);
     for (let token = 0; token < tokens; token++) {
-      const { cosine } = nearest(directions, token, centers, groups, width);
+      const { cosine } = nearest(directions, token, centers, centers.length / width, width);
       const deviation = isStill[token] ? 0 : 1 - cosine; // eq. 4 and 5
       scores[token] = momentum * scores[token] + (1 - momentum) * deviation; // eq. 6
     }
@@ -92,6 +111,16 @@ function groupDirections(directions: Float64Array, tokens: number, width: number
   }
   return centers;
 }
+
+/** The directions of groups that hold `share` of the tokens, or of the largest. */
+function largeGroups(directions: Float64Array, tokens: number, width: number, centers: Float64Array, share: number): Float64Array {
+  const members = new Uint32Array(centers.length / width);
+  for (let token = 0; token < tokens; token++) members[nearest(directions, token, centers, members.length, width).group] += 1;
+  const least = Math.min(share * tokens, Math.max(...members));
+  return centers.filter((_, at) => members[Math.floor(at / width)] >= least);
+}
+
+const strideStart: GroupStart = (_, tokens, __, groups) => strideTokens(tokens, groups);
 
 /** Tokens in raster order from the first to the last, evenly apart. */
 export function strideTokens(tokens: number, groups: number): number[] {
