@@ -90,11 +90,12 @@ function randomOperations(seed: number, count: number): Operation[] {
 }
 
 let folder: string;
+/** Vectors in memory, scanned by threads; and in a file, scanned by the caller. */
 let scanner: Scanner;
 let scannerWithFile: Scanner;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'vectors-'));
-  scanner = await Scanner.start({ workers: 2 });
+  scanner = await Scanner.start({ workers: 2, ownBytes: 0 });
   scannerWithFile = await Scanner.start({ workers: 1, vectorFolder: folder });
 });
 afterAll(async () => {

@@ -18,7 +18,7 @@ function withOneItem(scanner: Scanner): CollectionIndex {
 }
 
 it('fails the searches of a thread that dies, replaces it, and frees their memory', async () => {
-  const scanner = await Scanner.start({ workers: 1 });
+  const scanner = await Scanner.start({ workers: 1, ownBytes: 0 });
   const index = withOneItem(scanner);
   const before = scanner.arena.usedBytes;
   const beyond = Uint32Array.of(0xffff0000);
@@ -33,8 +33,24 @@ it('fails the searches of a thread that dies, replaces it, and frees their memor
   await scanner.close();
 });
 
-it('takes more searches at once than a mailbox holds', async () => {
+it('scans what is quick at once, without a thread, and fails nothing else when that fails', async () => {
   const scanner = await Scanner.start({ workers: 1 });
+  const index = withOneItem(scanner);
+  const before = scanner.arena.usedBytes;
+  const beyond = Uint32Array.of(0xffff0000);
+  const scan = { coarse: beyond, fine: beyond, rowsPerBlock: 1, headStride: 16, tailStride: 0, tails: 16, count: 1, query: quantiseQuery(vector), capacity: 1, wanted: 1, readsHeads: false, floor: -Infinity };
+  await expect(scanner.scan({ ...scan, blocks: beyond })).rejects.toThrow(WebAssembly.RuntimeError);
+  const order: string[] = [];
+  const turn = new Promise<void>((resolve) => setImmediate(() => resolve(void order.push('a turn of the event loop'))));
+  await index.search(query).then(({ hits }) => order.push(hits[0].id));
+  await turn;
+  expect(order).toEqual(['one', 'a turn of the event loop']);
+  expect(scanner.arena.usedBytes).toBe(before);
+  await scanner.close();
+});
+
+it('takes more searches at once than a mailbox holds', async () => {
+  const scanner = await Scanner.start({ workers: 1, ownBytes: 0 });
   const index = withOneItem(scanner);
   const answers = await Promise.all(Array.from({ length: 2000 }, () => index.search(query)));
   expect(answers.every(({ hits }) => hits[0].id === 'one')).toBe(true);
@@ -42,7 +58,7 @@ it('takes more searches at once than a mailbox holds', async () => {
 });
 
 it('frees everything on close and fails what is under way or comes later', async () => {
-  const scanner = await Scanner.start({ workers: 2 });
+  const scanner = await Scanner.start({ workers: 2, ownBytes: 0 });
   const index = withOneItem(scanner);
   const under = index.search(query);
   const failed = expect(under).rejects.toThrow('The scanner is closed.');
@@ -64,7 +80,7 @@ it.each([
   const script = `
     const { Scanner } = await import(${JSON.stringify(new URL('./scanner.ts', import.meta.url).href)});
     const { CollectionIndex } = await import(${JSON.stringify(new URL('./collection-index.ts', import.meta.url).href)});
-    const scanner = await Scanner.start({ workers: 2 });
+    const scanner = await Scanner.start({ workers: 2, ownBytes: 0 });
     const index = new CollectionIndex(scanner, new Map([['text', { dimension: 2 }]]));
     index.upsert({ id: 'one', fields: {}, parts: [{ space: 'text', kinds: ['text'], part: 0, vector: Float32Array.of(1, 0) }] });
     const { hits } = await index.search({ space: 'text', vector: Float32Array.of(1, 0), limit: 1 });
