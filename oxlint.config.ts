@@ -27,6 +27,8 @@ const onlyLibraries = {
   group: ['@touchstone/*', ...libraries.map((name) => `!@touchstone/${name}`)],
   message: 'Services and libs import only libs: call another service by its contract or hear its events.',
 };
+/** What users could write themselves. */
+const client = { ...onlyLibraries, message: 'An example is a client: it imports only libs, and calls services over REST.' };
 
 const pure = {
   regex:
@@ -84,6 +86,7 @@ export default defineConfig({
     // A test makes pictures and asks the engine itself; a bench also reaches inside what it measures.
     { files: ['{libs,services}/**/*.spec.ts'], rules: { 'no-restricted-imports': imports([ownPackage, onlyLibraries], allDoors) } },
     { files: ['apps/**/*.spec.ts'], rules: { 'no-restricted-imports': imports([ownPackage], allDoors) } },
+    { files: ['examples/**'], rules: { 'no-restricted-imports': imports([ownPackage, client]) } },
     { files: ['bench/**', 'e2e/**'], rules: { 'no-restricted-imports': imports([], allDoors) } },
   ],
 } as OxlintConfig);

@@ -6,7 +6,7 @@ export default mergeConfig(
   fromSource,
   defineConfig({
     test: {
-      include: ['{apps,libs}/**/*.triton.ts'],
+      include: ['{apps,examples,libs}/**/*.triton.ts'],
       fileParallelism: false,
       testTimeout: 180_000,
       hookTimeout: 300_000,

@@ -13,6 +13,7 @@ const rules: readonly [string, string, string, RegExp, string?][] = [
   ['a type is an import too', 'services/retrieval/src/a.ts', "import type { A } from '@touchstone/gateway'; export type B = A;", /Services and libs import only libs/],
   ['a lib imports no service', 'libs/models/src/b.ts', "import '@touchstone/retrieval';", /Services and libs import only libs/],
   ['a lib imports no app', 'libs/testing/src/a.ts', "import '@touchstone/model-server';", /Services and libs import only libs/],
+  ['an example imports no service', 'examples/a/b.ts', "import '@touchstone/compression';", /An example is a client/, 'e2e/a.ts'],
   ['one package runs ONNX', 'libs/models/src/c.ts', "import 'onnxruntime-node';", /Only apps\/model-server/, 'apps/model-server/src/a.ts'],
   ['one file talks to Kafka', 'libs/messaging/src/relay/b.ts', "import 'kafkajs';", /Only .*kafka-client\.ts/, 'libs/messaging/src/kafka/kafka-client.ts'],
   ['one package decodes pictures', 'services/retrieval/src/item/d.service.ts', "import 'sharp';", /Only libs\/models/, 'libs/models/src/a.ts'],

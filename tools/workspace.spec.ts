@@ -7,7 +7,7 @@ const packages = ['apps', 'libs', 'services'].flatMap((folder) => readdirSync(ne
 
 it('compiles every package: else add it to tsconfig.json', () => {
   const references = (read('tsconfig.json').references as { path: string }[]).map(({ path }) => path);
-  expect(references).toEqual(expect.arrayContaining([...packages, 'bench', 'e2e', 'tools']));
+  expect(references).toEqual(expect.arrayContaining([...packages, 'bench', 'e2e', 'examples', 'tools']));
 });
 
 it('restores every package from the build cache: else add its dist to the outputs in package.json', () => {
