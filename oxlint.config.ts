@@ -32,7 +32,7 @@ const client = { ...onlyLibraries, message: 'An example is a client: it imports 
 
 const pure = {
   regex:
-    '^(@nestjs/.+|@grpc/.+|@touchstone/(messaging|models|persistence)|fastify|pg|rxjs|typeorm' +
+    '^(@nestjs/.+|@grpc/.+|@touchstone/(files|messaging|models|persistence)|fastify|pg|rxjs|typeorm' +
     '|node:(child_process|cluster|dgram|dns|fs|http|http2|https|net|os|timers|tls|worker_threads)(/.+)?)$',
   allowTypeImports: true,
   message: 'A file without a dot in its name is pure: no framework, no I/O. Say what else it is: <feature>.<kind>.ts.',

@@ -1,4 +1,4 @@
-import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import { timestampDate, timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { Inject, UseFilters } from '@nestjs/common';
 import { type Call, GrpcController, type Implementation, PassErrors, type Result } from '@touchstone/contracts';
 import {
@@ -15,6 +15,8 @@ import {
   type ReadBlobRequest,
   type ReadingGrantSchema,
   type UploadSchema,
+  type WriteBlobsRequest,
+  type WriteBlobsResponseSchema,
 } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
 import type { CallerTokens } from '@touchstone/runtime/tenant';
 import type { BlobRow } from './blob.entity.ts';
@@ -67,10 +69,15 @@ export class BlobController implements Implementation<typeof BlobService> {
     const range = { start: Math.floor(offset), end: Math.floor(Math.min(offset + length, blob.bytes)) - 1 };
     for await (const data of await this.blobs.read(blob, range)) yield { part: { case: 'data', value: data as Uint8Array<ArrayBuffer> } };
   }
+
+  async writeBlobs({ blobs }: WriteBlobsRequest, { tenant }: Call): Promise<Result<typeof WriteBlobsResponseSchema>> {
+    const stored = await this.blobs.storeAll(tenant, blobs.map(({ data, mediaType, expiresAt }) => ({ data, mediaType, expiresAt: expiresAt && timestampDate(expiresAt) })));
+    return { blobs: stored.map(blobMessage) };
+  }
 }
 
-export function blobMessage({ id, bytes, mediaType }: BlobRow): Result<typeof BlobSchema> {
-  return { id, bytes, mediaType };
+export function blobMessage({ id, bytes, mediaType, expiresAt }: BlobRow): Result<typeof BlobSchema> {
+  return { id, bytes, mediaType, ...(expiresAt ? { expiresAt: timestampFromDate(expiresAt) } : {}) };
 }
 
 export function uploadMessage({ row, blob }: Upload): Result<typeof UploadSchema> {

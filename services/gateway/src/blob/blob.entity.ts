@@ -9,6 +9,8 @@ export class BlobRow {
   @Column('bigint', { transformer: safeInteger }) readonly bytes!: number;
   @Column('text') readonly mediaType!: string;
   @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;
+  /** When it is nobody's any more; null for one that stays until it is deleted. */
+  @Column('timestamptz', { nullable: true }) readonly expiresAt!: Date | null;
 }
 
 /** Bytes that come in several requests, each kept as a file of its own until the last one is there. */

@@ -1,12 +1,27 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
-import { Database, insertOnce } from '@touchstone/persistence';
+import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
 import { BlobRow, UploadRow } from './blob.entity.ts';
 import { blobNotFound, cutOff, emptyBlob } from './blob.errors.ts';
 import { BLOB_LIMITS, type BlobLimits, BlobQuota } from './blob-quota.service.ts';
 import { BlobStore, type ByteRange, type IncomingBytes, type ReceivedFile } from './blob-store.ts';
+
+/** Bytes in memory that are to be a blob. */
+export interface NewBlob {
+  readonly data: Uint8Array;
+  readonly mediaType: string;
+  /** When it may be dropped; never when absent. */
+  readonly expiresAt?: Date;
+}
+
+/** A received file that is to be a blob. */
+interface NewFile {
+  readonly file: ReceivedFile;
+  readonly mediaType: string;
+  readonly expiresAt?: Date;
+}
 
 /** Content-addressed bytes of tenants. Equal bytes of one tenant are one blob; two tenants know nothing of each other. */
 @Injectable()
@@ -27,33 +42,64 @@ export class Blobs {
   }
 
   /**
+   * Stores blobs of a service, all or none. One that is there stays as long as anybody who wrote it wants it.
+   *
+   * @throws Problem blob-quota-exceeded
+   */
+  async storeAll(tenant: Tenant, blobs: readonly NewBlob[]): Promise<BlobRow[]> {
+    const received = await Promise.allSettled(
+      blobs.map(async ({ data, ...facts }): Promise<NewFile> => ({ ...facts, file: await this.place.receive(tenant, { source: Readable.from([data]) }, this.limits.maximumBytes) })),
+    );
+    const files = received.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const failed = received.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+    if (!failed) return this.keepAll(tenant, files);
+    for (const { file } of files) await this.place.discard(file);
+    throw failed.reason;
+  }
+
+  /**
    * Makes a received file a blob: the file first, then the row, so that a row never lacks its file.
    *
    * @param uploadId whose bytes were claimed when it began, and which becomes this blob.
    * @throws Problem blob-quota-exceeded
    */
   async keep(tenant: Tenant, file: ReceivedFile, mediaType: string, uploadId?: string): Promise<BlobRow> {
+    return (await this.keepAll(tenant, [{ file, mediaType }], uploadId))[0];
+  }
+
+  private async keepAll(tenant: Tenant, files: readonly NewFile[], uploadId?: string): Promise<BlobRow[]> {
     try {
       const limit = uploadId === undefined ? await this.quota.limitOf(tenant) : undefined;
+      const distinct = new Map<string, NewFile>();
+      for (const each of files) distinct.set(each.file.sha256, longer(each, distinct.get(each.file.sha256)));
       return await this.database.transaction(tenant, async (transaction) => {
-        await lock(transaction, tenant, file.sha256);
-        const known = await find(transaction, tenant, file.sha256);
-        if (!known) await this.quota.claim(transaction, tenant, { blobBytes: file.bytes }, limit);
-        if (!(await this.place.has(tenant, file.sha256))) await this.place.keep(tenant, file);
-        if (uploadId !== undefined) await transaction.update(UploadRow, { tenantId: tenant.id, id: uploadId }, { blobId: file.sha256 });
-        if (known) return known;
-        await insertOnce(transaction, transaction.create(BlobRow, { tenantId: tenant.id, id: file.sha256, bytes: file.bytes, mediaType }));
-        return (await find(transaction, tenant, file.sha256))!;
+        const rows = new Map<string, BlobRow>();
+        // In the order of their names: two writers of the same blobs wait for each other in one direction only.
+        for (const id of [...distinct.keys()].sort()) {
+          await lock(transaction, tenant, id);
+          const known = await transaction.findOne(BlobRow, { where: { tenantId: tenant.id, id }, lock: { mode: 'pessimistic_write' } });
+          if (known) rows.set(id, await keptFor(transaction, known, distinct.get(id)!.expiresAt));
+        }
+        const added = [...distinct.values()].filter(({ file }) => !rows.has(file.sha256));
+        if (added.length > 0) await this.quota.claim(transaction, tenant, { blobBytes: added.reduce((sum, { file }) => sum + file.bytes, 0) }, limit);
+        await Promise.all([...distinct.values()].map(async ({ file }) => (await this.place.has(tenant, file.sha256)) || this.place.keep(tenant, file)));
+        if (uploadId !== undefined) await transaction.update(UploadRow, { tenantId: tenant.id, id: uploadId }, { blobId: files[0].file.sha256 });
+        for (const { file, mediaType, expiresAt = null } of added) {
+          const row = transaction.create(BlobRow, { tenantId: tenant.id, id: file.sha256, bytes: file.bytes, mediaType, expiresAt });
+          await transaction.insert(BlobRow, row);
+          rows.set(row.id, row);
+        }
+        return files.map(({ file }) => rows.get(file.sha256)!);
       });
     } finally {
-      await this.place.discard(file);
+      for (const { file } of files) await this.place.discard(file);
     }
   }
 
-  /** @throws Problem blob-not-found, for another tenant's blob too. */
-  async get(tenant: Tenant, id: string): Promise<BlobRow> {
+  /** @throws Problem blob-not-found, for another tenant's blob and one that has expired too. */
+  async get(tenant: Tenant, id: string, now = new Date()): Promise<BlobRow> {
     const blob = await this.database.transaction(tenant, (transaction) => find(transaction, tenant, id));
-    if (!blob) throw blobNotFound(id);
+    if (!blob || (blob.expiresAt && blob.expiresAt <= now)) throw blobNotFound(id);
     return blob;
   }
 
@@ -71,6 +117,16 @@ export class Blobs {
     await this.removeIfNobodys(tenant, id);
   }
 
+  /** Deletes a blob whose time is over, unless somebody has written it again. */
+  async drop(tenant: Tenant, id: string, now: Date): Promise<void> {
+    await this.database.transaction(tenant, async (transaction) => {
+      await lock(transaction, tenant, id);
+      const [[dropped]]: [{ bytes: string }[], number] = await transaction.query('delete from gateway.blob where tenant_id = $1 and id = $2 and expires_at <= $3 returning bytes', [tenant.id, id, now]);
+      if (dropped) await this.quota.claim(transaction, tenant, { blobBytes: -Number(dropped.bytes) });
+    });
+    await this.removeIfNobodys(tenant, id);
+  }
+
   /** Removes a file without a row. Under the lock, so that nobody gives it a row meanwhile. */
   async removeIfNobodys(tenant: Tenant, id: string): Promise<void> {
     await this.database.transaction(tenant, async (transaction) => {
@@ -82,6 +138,18 @@ export class Blobs {
 
 function find(transaction: EntityManager, tenant: Tenant, id: string): Promise<BlobRow | null> {
   return transaction.findOneBy(BlobRow, { tenantId: tenant.id, id });
+}
+
+/** @param expiresAt of who writes the same bytes now; the blob stays for the longer of both times. */
+async function keptFor(transaction: EntityManager, blob: BlobRow, expiresAt: Date | undefined): Promise<BlobRow> {
+  if (blob.expiresAt === null || (expiresAt && expiresAt <= blob.expiresAt)) return blob;
+  await transaction.update(BlobRow, { tenantId: blob.tenantId, id: blob.id }, { expiresAt: expiresAt ?? null });
+  return { ...blob, expiresAt: expiresAt ?? null };
+}
+
+/** Of the same bytes, those that stay longer. */
+function longer(one: NewFile, other: NewFile | undefined): NewFile {
+  return other && (!other.expiresAt || (one.expiresAt && one.expiresAt <= other.expiresAt)) ? other : one;
 }
 
 /** Until the commit nobody else gives or takes this blob, in any process. */

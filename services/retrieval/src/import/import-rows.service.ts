@@ -1,7 +1,7 @@
 import type { JsonValue } from '@bufbuild/protobuf';
 import { Injectable } from '@nestjs/common';
 import type { CallOptions } from '@touchstone/contracts';
-import { type BlobFile, BlobFiles } from '../item/blob-files.service.ts';
+import { type BlobFile, BlobFiles } from '@touchstone/files';
 import { fileRefused } from './import.errors.ts';
 import type { ImportRow } from './import-row.ts';
 import { type Line, lines } from './lines.ts';

@@ -5,7 +5,7 @@ import { operationMessage, Operations } from '@touchstone/operations';
 import { Database } from '@touchstone/persistence';
 import type { EntityManager } from 'typeorm';
 import { Collections } from '../collection/collections.service.ts';
-import { BlobFiles } from '../item/blob-files.service.ts';
+import { BlobFiles } from '@touchstone/files';
 import { type ImportInput, itemsImport } from './items-import.operation.ts';
 
 @GrpcController(ImportService)

@@ -1,12 +1,6 @@
 import type { JsonObject } from '@bufbuild/protobuf';
+import type { Picture } from '@touchstone/files';
 import type { OwnVector } from './own-vectors.ts';
-
-/** A picture as a file. */
-export interface Picture {
-  readonly file: Uint8Array;
-  /** The field of the request that it came from. */
-  readonly source: 'base64' | 'blobId' | 'url';
-}
 
 /** A picture of an item, with the text in it. */
 export interface ItemPicture extends Picture {

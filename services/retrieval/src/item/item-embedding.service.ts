@@ -1,10 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Problem, Reason } from '@touchstone/contracts';
-import { type EmbeddingModel, ModelNotReady, type Models, PictureRefused } from '@touchstone/models';
+import { modelProblem, type Picture } from '@touchstone/files';
+import type { EmbeddingModel, Models } from '@touchstone/models';
 import type { Space } from '../collection/collection.entity.ts';
 import { modelDiffers } from '../collection/collection.errors.ts';
 import { MODELS } from '../models.ts';
-import type { Picture } from './item-content.ts';
 import type { ItemPart } from './item-parts.ts';
 
 /** A part whose content the platform embeds, with what it says. */
@@ -47,7 +46,7 @@ export class ItemEmbedding {
   }
 
   async embedTexts(space: SpaceVersion, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
-    return this.embed(space, this.models.texts, texts, signal);
+    return this.embed(space, this.models.texts, texts, signal, String);
   }
 
   /** @param pointerOf JSON pointer of the picture at a position of `images`. */
@@ -57,32 +56,22 @@ export class ItemEmbedding {
     pointerOf: (position: number) => string,
     signal: AbortSignal,
   ): Promise<Float32Array[]> {
-    try {
-      return await this.embed(space, this.models.images, images, signal);
-    } catch (error) {
-      if (!(error instanceof PictureRefused)) throw error;
-      throw new Problem(
-        {
-          reason: Reason.PICTURE_REFUSED,
-          detail: 'A picture cannot be used; nothing was written.',
-          violations: [{ pointer: pointerOf(error.index), detail: error.detail }],
-        },
-        { cause: error },
-      );
-    }
+    return this.embed(space, this.models.images, images, signal, pointerOf);
   }
 
-  private async embed<Input>(space: SpaceVersion, models: readonly EmbeddingModel<Input>[], inputs: readonly Input[], signal: AbortSignal): Promise<Float32Array[]> {
+  private async embed<Input>(
+    space: SpaceVersion,
+    models: readonly EmbeddingModel<Input>[],
+    inputs: readonly Input[],
+    signal: AbortSignal,
+    pointerOf: (position: number) => string,
+  ): Promise<Float32Array[]> {
     const model = models.find(({ version }) => version === space.modelVersion);
     if (!model) throw modelDiffers(space.name, space.modelVersion, models.map(({ version }) => version));
     try {
       return await model.embed(inputs, { signal });
     } catch (error) {
-      if (!(error instanceof ModelNotReady)) throw error;
-      throw new Problem(
-        { reason: Reason.MODEL_NOT_READY, detail: error.message, retryAfterSeconds: error.retryAfterSeconds },
-        { cause: error },
-      );
+      throw modelProblem(error, pointerOf);
     }
   }
 }

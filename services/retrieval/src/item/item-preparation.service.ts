@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
+import { foreignContent, pictureIsMore } from '@touchstone/files';
 import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import { Collection, type Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
 import { indexKey, keptVersions } from '../collection/versions.ts';
 import { contentHash, sha256 } from './content-hash.ts';
-import { foreignContent } from './foreign-content.ts';
 import { type ItemContent, itemFields } from './item-content.ts';
 import { type EmbeddablePart, ItemEmbedding } from './item-embedding.service.ts';
-import { attributeReserved, attributesTooLarge, duplicateId, nothingToFind, pictureIsMore, refuseTooManyPictures } from './item.errors.ts';
+import { attributeReserved, attributesTooLarge, duplicateId, nothingToFind, refuseTooManyPictures } from './item.errors.ts';
 import { type ItemPart, itemParts } from './item-parts.ts';
 import { StoredItems, type StoredPart, type StoredPicture } from './stored-items.service.ts';
 

@@ -10,6 +10,7 @@ import {
   type UpsertItemsRequest,
   type UpsertItemsResponseSchema,
 } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { Pictures } from '@touchstone/files';
 import { Collections } from '../collection/collections.service.ts';
 import type { ItemContent } from './item-content.ts';
 import { refuseTooManyPictures, vectorRefused } from './item.errors.ts';
@@ -17,7 +18,6 @@ import { toItemMessage } from './item-message.ts';
 import { Items } from './items.service.ts';
 import { givenVectors } from './given-vectors.ts';
 import { ownVectors, VectorRefused } from './own-vectors.ts';
-import { Pictures } from './pictures.service.ts';
 
 @GrpcController(ItemService)
 export class ItemController implements Implementation<typeof ItemService> {

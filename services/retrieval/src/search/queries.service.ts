@@ -2,8 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Call } from '@touchstone/contracts';
 import type { ImageInput } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import type { Example, NoteQuery, Query } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
-import type { Picture } from '../item/item-content.ts';
-import { Pictures } from '../item/pictures.service.ts';
+import { type Picture, Pictures } from '@touchstone/files';
 import { queriedOcrText, tooManyPictures } from './search.errors.ts';
 import type { SearchQuery, Source } from './search-query.ts';
 

@@ -1,6 +1,6 @@
 import type { Kind } from '../index/vector-index.ts';
 import { sha256 } from '../item/content-hash.ts';
-import type { Picture } from '../item/item-content.ts';
+import type { Picture } from '@touchstone/files';
 
 /** A picture of a note that is no item. */
 export interface NotePicture extends Picture {

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/blobs/v1/blob.proto.
  */
 export const file_touchstone_blobs_v1_blob: GenFile = /*@__PURE__*/
-  fileDesc("Ch50b3VjaHN0b25lL2Jsb2JzL3YxL2Jsb2IucHJvdG8SE3RvdWNoc3RvbmUuYmxvYnMudjEiNQoEQmxvYhIKCgJpZBgBIAEoCRINCgVieXRlcxgCIAEoARISCgptZWRpYV90eXBlGAMgASgJIjYKEURlbGV0ZUJsb2JSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSQiFAoSRGVsZXRlQmxvYlJlc3BvbnNlIjgKE0dyYW50UmVhZGluZ1JlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JCIdCgxSZWFkaW5nR3JhbnQSDQoFdG9rZW4YASABKAkilgEKD1JlYWRCbG9iUmVxdWVzdBIhCgJpZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kEicKBm9mZnNldBgCIAEoAUIXukgUEhIZAAA0JvVrDEMpAAAAAAAAAAASLAoGbGVuZ3RoGAMgASgBQhe6SBQSEhkAADQm9WsMQykAAAAAAADwP0gAiAEBQgkKB19sZW5ndGgiTQoIQmxvYlBhcnQSKQoEYmxvYhgBIAEoCzIZLnRvdWNoc3RvbmUuYmxvYnMudjEuQmxvYkgAEg4KBGRhdGEYAiABKAxIAEIGCgRwYXJ0It4BChNDcmVhdGVVcGxvYWRSZXF1ZXN0EiYKBWJ5dGVzGAEgASgBQhe6SBQSEhkAAAAAAABwQikAAAAAAADwPxJZCgptZWRpYV90eXBlGAIgASgJQkC6SD1yOxh/MjdeW2EtejAtOV1bYS16MC05ISMkJl5fListXSovW2EtejAtOV1bYS16MC05ISMkJl5fListXSokSACIAQESKgoGc2hhMjU2GAMgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSRIAYgBAUINCgtfbWVkaWFfdHlwZUIJCgdfc2hhMjU2Iq4BCgZVcGxvYWQSCgoCaWQYASABKAkSDgoGb2Zmc2V0GAIgASgBEg0KBWJ5dGVzGAMgASgBEhIKCm1lZGlhX3R5cGUYBCABKAkSLgoKZXhwaXJlc19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoEYmxvYhgGIAEoCzIZLnRvdWNoc3RvbmUuYmxvYnMudjEuQmxvYkgAiAEBQgcKBV9ibG9iIjUKEEdldFVwbG9hZFJlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17MzJ9JCI4ChNEZWxldGVVcGxvYWRSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezMyfSQiFgoURGVsZXRlVXBsb2FkUmVzcG9uc2Uy+wUKC0Jsb2JTZXJ2aWNlEoYBCgpEZWxldGVCbG9iEiYudG91Y2hzdG9uZS5ibG9icy52MS5EZWxldGVCbG9iUmVxdWVzdBonLnRvdWNoc3RvbmUuYmxvYnMudjEuRGVsZXRlQmxvYlJlc3BvbnNlIieKtRgNCgtibG9iczp3cml0ZYLT5JMCECoOL3YxL2Jsb2JzL3tpZH0SgQEKDENyZWF0ZVVwbG9hZBIoLnRvdWNoc3RvbmUuYmxvYnMudjEuQ3JlYXRlVXBsb2FkUmVxdWVzdBobLnRvdWNoc3RvbmUuYmxvYnMudjEuVXBsb2FkIiqKtRgQCgtibG9iczp3cml0ZRDJAYLT5JMCEDoBKiILL3YxL3VwbG9hZHMSegoJR2V0VXBsb2FkEiUudG91Y2hzdG9uZS5ibG9icy52MS5HZXRVcGxvYWRSZXF1ZXN0GhsudG91Y2hzdG9uZS5ibG9icy52MS5VcGxvYWQiKYq1GA0KC2Jsb2JzOndyaXRlgtPkkwISEhAvdjEvdXBsb2Fkcy97aWR9Eo4BCgxEZWxldGVVcGxvYWQSKC50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZVVwbG9hZFJlcXVlc3QaKS50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZVVwbG9hZFJlc3BvbnNlIimKtRgNCgtibG9iczp3cml0ZYLT5JMCEioQL3YxL3VwbG9hZHMve2lkfRJtCgxHcmFudFJlYWRpbmcSKC50b3VjaHN0b25lLmJsb2JzLnYxLkdyYW50UmVhZGluZ1JlcXVlc3QaIS50b3VjaHN0b25lLmJsb2JzLnYxLlJlYWRpbmdHcmFudCIQirUYDAoKYmxvYnM6cmVhZBJjCghSZWFkQmxvYhIkLnRvdWNoc3RvbmUuYmxvYnMudjEuUmVhZEJsb2JSZXF1ZXN0Gh0udG91Y2hzdG9uZS5ibG9icy52MS5CbG9iUGFydCIQirUYDAoKYmxvYnM6cmVhZDABYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("Ch50b3VjaHN0b25lL2Jsb2JzL3YxL2Jsb2IucHJvdG8SE3RvdWNoc3RvbmUuYmxvYnMudjEieQoEQmxvYhIKCgJpZBgBIAEoCRINCgVieXRlcxgCIAEoARISCgptZWRpYV90eXBlGAMgASgJEjMKCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQFCDQoLX2V4cGlyZXNfYXQiNgoRRGVsZXRlQmxvYlJlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JCIUChJEZWxldGVCbG9iUmVzcG9uc2UiOAoTR3JhbnRSZWFkaW5nUmVxdWVzdBIhCgJpZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kIh0KDFJlYWRpbmdHcmFudBINCgV0b2tlbhgBIAEoCSKWAQoPUmVhZEJsb2JSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSQSJwoGb2Zmc2V0GAIgASgBQhe6SBQSEhkAADQm9WsMQykAAAAAAAAAABIsCgZsZW5ndGgYAyABKAFCF7pIFBISGQAANCb1awxDKQAAAAAAAPA/SACIAQFCCQoHX2xlbmd0aCJNCghCbG9iUGFydBIpCgRibG9iGAEgASgLMhkudG91Y2hzdG9uZS5ibG9icy52MS5CbG9iSAASDgoEZGF0YRgCIAEoDEgAQgYKBHBhcnQiTAoRV3JpdGVCbG9ic1JlcXVlc3QSNwoFYmxvYnMYASADKAsyHC50b3VjaHN0b25lLmJsb2JzLnYxLk5ld0Jsb2JCCrpIB5IBBAgBEEAiugEKB05ld0Jsb2ISFQoEZGF0YRgBIAEoDEIHukgEegIQARJUCgptZWRpYV90eXBlGAIgASgJQkC6SD1yOxh/MjdeW2EtejAtOV1bYS16MC05ISMkJl5fListXSovW2EtejAtOV1bYS16MC05ISMkJl5fListXSokEjMKCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQFCDQoLX2V4cGlyZXNfYXQiPgoSV3JpdGVCbG9ic1Jlc3BvbnNlEigKBWJsb2JzGAEgAygLMhkudG91Y2hzdG9uZS5ibG9icy52MS5CbG9iIt4BChNDcmVhdGVVcGxvYWRSZXF1ZXN0EiYKBWJ5dGVzGAEgASgBQhe6SBQSEhkAAAAAAABwQikAAAAAAADwPxJZCgptZWRpYV90eXBlGAIgASgJQkC6SD1yOxh/MjdeW2EtejAtOV1bYS16MC05ISMkJl5fListXSovW2EtejAtOV1bYS16MC05ISMkJl5fListXSokSACIAQESKgoGc2hhMjU2GAMgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSRIAYgBAUINCgtfbWVkaWFfdHlwZUIJCgdfc2hhMjU2Iq4BCgZVcGxvYWQSCgoCaWQYASABKAkSDgoGb2Zmc2V0GAIgASgBEg0KBWJ5dGVzGAMgASgBEhIKCm1lZGlhX3R5cGUYBCABKAkSLgoKZXhwaXJlc19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoEYmxvYhgGIAEoCzIZLnRvdWNoc3RvbmUuYmxvYnMudjEuQmxvYkgAiAEBQgcKBV9ibG9iIjUKEEdldFVwbG9hZFJlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17MzJ9JCI4ChNEZWxldGVVcGxvYWRSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezMyfSQiFgoURGVsZXRlVXBsb2FkUmVzcG9uc2Uy7QYKC0Jsb2JTZXJ2aWNlEoYBCgpEZWxldGVCbG9iEiYudG91Y2hzdG9uZS5ibG9icy52MS5EZWxldGVCbG9iUmVxdWVzdBonLnRvdWNoc3RvbmUuYmxvYnMudjEuRGVsZXRlQmxvYlJlc3BvbnNlIieKtRgNCgtibG9iczp3cml0ZYLT5JMCECoOL3YxL2Jsb2JzL3tpZH0SgQEKDENyZWF0ZVVwbG9hZBIoLnRvdWNoc3RvbmUuYmxvYnMudjEuQ3JlYXRlVXBsb2FkUmVxdWVzdBobLnRvdWNoc3RvbmUuYmxvYnMudjEuVXBsb2FkIiqKtRgQCgtibG9iczp3cml0ZRDJAYLT5JMCEDoBKiILL3YxL3VwbG9hZHMSegoJR2V0VXBsb2FkEiUudG91Y2hzdG9uZS5ibG9icy52MS5HZXRVcGxvYWRSZXF1ZXN0GhsudG91Y2hzdG9uZS5ibG9icy52MS5VcGxvYWQiKYq1GA0KC2Jsb2JzOndyaXRlgtPkkwISEhAvdjEvdXBsb2Fkcy97aWR9Eo4BCgxEZWxldGVVcGxvYWQSKC50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZVVwbG9hZFJlcXVlc3QaKS50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZVVwbG9hZFJlc3BvbnNlIimKtRgNCgtibG9iczp3cml0ZYLT5JMCEioQL3YxL3VwbG9hZHMve2lkfRJtCgxHcmFudFJlYWRpbmcSKC50b3VjaHN0b25lLmJsb2JzLnYxLkdyYW50UmVhZGluZ1JlcXVlc3QaIS50b3VjaHN0b25lLmJsb2JzLnYxLlJlYWRpbmdHcmFudCIQirUYDAoKYmxvYnM6cmVhZBJjCghSZWFkQmxvYhIkLnRvdWNoc3RvbmUuYmxvYnMudjEuUmVhZEJsb2JSZXF1ZXN0Gh0udG91Y2hzdG9uZS5ibG9icy52MS5CbG9iUGFydCIQirUYDAoKYmxvYnM6cmVhZDABEnAKCldyaXRlQmxvYnMSJi50b3VjaHN0b25lLmJsb2JzLnYxLldyaXRlQmxvYnNSZXF1ZXN0GicudG91Y2hzdG9uZS5ibG9icy52MS5Xcml0ZUJsb2JzUmVzcG9uc2UiEYq1GA0KC2Jsb2JzOndyaXRlYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * Bytes that are stored. They never change: other bytes are another blob.
@@ -43,6 +43,13 @@ export type Blob = Message<"touchstone.blobs.v1.Blob"> & {
    * @generated from field: string media_type = 3;
    */
   mediaType: string;
+
+  /**
+   * When it is dropped; absent for one that stays until it is deleted.
+   *
+   * @generated from field: optional google.protobuf.Timestamp expires_at = 4;
+   */
+  expiresAt?: Timestamp | undefined;
 };
 
 /**
@@ -203,6 +210,83 @@ export const BlobPartSchema: GenMessage<BlobPart> = /*@__PURE__*/
   messageDesc(file_touchstone_blobs_v1_blob, 6);
 
 /**
+ * Blobs to store, of at most 24 MB together.
+ *
+ * @generated from message touchstone.blobs.v1.WriteBlobsRequest
+ */
+export type WriteBlobsRequest = Message<"touchstone.blobs.v1.WriteBlobsRequest"> & {
+  /**
+   * The blobs.
+   *
+   * @generated from field: repeated touchstone.blobs.v1.NewBlob blobs = 1;
+   */
+  blobs: NewBlob[];
+};
+
+/**
+ * Describes the message touchstone.blobs.v1.WriteBlobsRequest.
+ * Use `create(WriteBlobsRequestSchema)` to create a new message.
+ */
+export const WriteBlobsRequestSchema: GenMessage<WriteBlobsRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_blobs_v1_blob, 7);
+
+/**
+ * Bytes to store. What is there already stays, and as long as anybody who wrote it wants it.
+ *
+ * @generated from message touchstone.blobs.v1.NewBlob
+ */
+export type NewBlob = Message<"touchstone.blobs.v1.NewBlob"> & {
+  /**
+   * The bytes.
+   *
+   * @generated from field: bytes data = 1;
+   */
+  data: Uint8Array;
+
+  /**
+   * What they are.
+   *
+   * @generated from field: string media_type = 2;
+   */
+  mediaType: string;
+
+  /**
+   * When they may be dropped; never when absent.
+   *
+   * @generated from field: optional google.protobuf.Timestamp expires_at = 3;
+   */
+  expiresAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message touchstone.blobs.v1.NewBlob.
+ * Use `create(NewBlobSchema)` to create a new message.
+ */
+export const NewBlobSchema: GenMessage<NewBlob> = /*@__PURE__*/
+  messageDesc(file_touchstone_blobs_v1_blob, 8);
+
+/**
+ * What is stored.
+ *
+ * @generated from message touchstone.blobs.v1.WriteBlobsResponse
+ */
+export type WriteBlobsResponse = Message<"touchstone.blobs.v1.WriteBlobsResponse"> & {
+  /**
+   * In the order of the request.
+   *
+   * @generated from field: repeated touchstone.blobs.v1.Blob blobs = 1;
+   */
+  blobs: Blob[];
+};
+
+/**
+ * Describes the message touchstone.blobs.v1.WriteBlobsResponse.
+ * Use `create(WriteBlobsResponseSchema)` to create a new message.
+ */
+export const WriteBlobsResponseSchema: GenMessage<WriteBlobsResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_blobs_v1_blob, 9);
+
+/**
  * What is to be uploaded.
  *
  * @generated from message touchstone.blobs.v1.CreateUploadRequest
@@ -235,7 +319,7 @@ export type CreateUploadRequest = Message<"touchstone.blobs.v1.CreateUploadReque
  * Use `create(CreateUploadRequestSchema)` to create a new message.
  */
 export const CreateUploadRequestSchema: GenMessage<CreateUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 7);
+  messageDesc(file_touchstone_blobs_v1_blob, 10);
 
 /**
  * An upload on its way.
@@ -291,7 +375,7 @@ export type Upload = Message<"touchstone.blobs.v1.Upload"> & {
  * Use `create(UploadSchema)` to create a new message.
  */
 export const UploadSchema: GenMessage<Upload> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 8);
+  messageDesc(file_touchstone_blobs_v1_blob, 11);
 
 /**
  * Names an upload.
@@ -312,7 +396,7 @@ export type GetUploadRequest = Message<"touchstone.blobs.v1.GetUploadRequest"> &
  * Use `create(GetUploadRequestSchema)` to create a new message.
  */
 export const GetUploadRequestSchema: GenMessage<GetUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 9);
+  messageDesc(file_touchstone_blobs_v1_blob, 12);
 
 /**
  * Names an upload to drop.
@@ -333,7 +417,7 @@ export type DeleteUploadRequest = Message<"touchstone.blobs.v1.DeleteUploadReque
  * Use `create(DeleteUploadRequestSchema)` to create a new message.
  */
 export const DeleteUploadRequestSchema: GenMessage<DeleteUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 10);
+  messageDesc(file_touchstone_blobs_v1_blob, 13);
 
 /**
  * The upload is gone.
@@ -348,7 +432,7 @@ export type DeleteUploadResponse = Message<"touchstone.blobs.v1.DeleteUploadResp
  * Use `create(DeleteUploadResponseSchema)` to create a new message.
  */
 export const DeleteUploadResponseSchema: GenMessage<DeleteUploadResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 11);
+  messageDesc(file_touchstone_blobs_v1_blob, 14);
 
 /**
  * Blobs: bytes that are stored once and named by their content. `POST /v1/blobs` stores one in a single request.
@@ -417,6 +501,16 @@ export const BlobService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadBlobRequestSchema;
     output: typeof BlobPartSchema;
+  },
+  /**
+   * Stores small blobs, all of them or none, each for as long as it says. For services; clients send `POST /v1/blobs`.
+   *
+   * @generated from rpc touchstone.blobs.v1.BlobService.WriteBlobs
+   */
+  writeBlobs: {
+    methodKind: "unary";
+    input: typeof WriteBlobsRequestSchema;
+    output: typeof WriteBlobsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_touchstone_blobs_v1_blob, 0);

@@ -1,20 +1,33 @@
 import { Injectable } from '@nestjs/common';
 import { type Call, Problem, Reason } from '@touchstone/contracts';
-import type { ImageInput } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
-import { BlobFiles } from './blob-files.service.ts';
 import { FetchRefused, OutboundFetch } from '@touchstone/runtime/outbound-fetch';
-import type { Picture } from './item-content.ts';
-import { pictureMissing, pictureNotFetched, pictureTooLarge, picturesTooLarge } from './item.errors.ts';
+import { BlobFiles } from './blob-files.service.ts';
+import { pictureMissing, pictureNotFetched, pictureTooLarge, picturesTooLarge } from './picture.errors.ts';
 
 const maximumBytes = 6 * 1024 * 1024;
 /** About what a body of 20 MB holds in base64. */
 const maximumTotalBytes = 20 * 1024 * 1024;
 const atOnce = 4;
 
+/** Where a request has a picture from: a contract's message with these alternatives. */
+export interface PictureSource {
+  readonly source:
+    | { readonly case: 'base64'; readonly value: Uint8Array }
+    | { readonly case: 'blobId' | 'url'; readonly value: string }
+    | { readonly case: undefined };
+}
+
 /** A picture in a request and the JSON pointer to it. */
 export interface PictureInput {
-  readonly image: ImageInput;
+  readonly image: PictureSource;
   readonly pointer: string;
+}
+
+/** A picture as a file. */
+export interface Picture {
+  readonly file: Uint8Array;
+  /** The field of the request that it came from. */
+  readonly source: 'base64' | 'blobId' | 'url';
 }
 
 /** Brings the files that pictures in a request stand for. */
@@ -45,7 +58,7 @@ export class Pictures {
     return pictures;
   }
 
-  private async fetch({ source }: ImageInput, pointer: string, call: Call): Promise<Picture> {
+  private async fetch({ source }: PictureSource, pointer: string, call: Call): Promise<Picture> {
     if (source.case === 'base64') return { file: source.value, source: 'base64' };
     if (source.case === 'blobId') return { file: await this.blob(source.value, `${pointer}/blobId`, call), source: 'blobId' };
     if (source.case === 'url') return { file: await this.outsideFile(source.value, `${pointer}/url`, call), source: 'url' };

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { type Call, type CallOptions, type Channel, Problem, Reason, serviceClient, type ServiceClient } from '@touchstone/contracts';
 import { BlobService } from '@touchstone/contracts/gen/touchstone/blobs/v1/blob_pb';
 
@@ -16,7 +17,18 @@ export interface BlobFile {
   end(): Promise<void>;
 }
 
-/** Reads blobs of the platform, on behalf of the caller whose token is given. */
+/** Bytes to store as a blob. */
+export interface NewBlob {
+  readonly data: Uint8Array;
+  readonly mediaType: string;
+  /** When it may be dropped. */
+  readonly expiresAt: Date;
+}
+
+/** About what one message between services holds. */
+const mostBytesAtOnce = 24 * 1024 * 1024;
+
+/** Reads and writes blobs of the platform, on behalf of the caller whose token is given. */
 @Injectable()
 export class BlobFiles {
   private readonly client: ServiceClient<typeof BlobService> | undefined;
@@ -41,10 +53,43 @@ export class BlobFiles {
     return (await this.reachable().grantReading({ id }, { token, deadline, signal })).token;
   }
 
+  /**
+   * Stores blobs; bytes that are there already are the same blob. Those of at most 24 MB together are stored all or none.
+   *
+   * @returns their ids, in order.
+   * @throws Problem blob-quota-exceeded
+   */
+  async write(blobs: readonly NewBlob[], { token, deadline, signal }: Call): Promise<string[]> {
+    const ids: string[] = [];
+    for (const part of partsOf(blobs)) {
+      const written = await this.reachable().writeBlobs(
+        { blobs: part.map(({ data, mediaType, expiresAt }) => ({ data: data as Uint8Array<ArrayBuffer>, mediaType, expiresAt: timestampFromDate(expiresAt) })) },
+        { token, deadline, signal },
+      );
+      ids.push(...written.blobs.map(({ id }) => id));
+    }
+    return ids;
+  }
+
   private reachable(): ServiceClient<typeof BlobService> {
     if (this.client) return this.client;
     throw new Problem({ reason: Reason.UNAVAILABLE, detail: 'Blobs cannot be reached: the operator sets TOUCHSTONE_GATEWAY_URL.' });
   }
+}
+
+/** As many at once as one message holds. */
+function partsOf(blobs: readonly NewBlob[]): NewBlob[][] {
+  const parts: NewBlob[][] = [];
+  let bytes = Infinity;
+  for (const blob of blobs) {
+    bytes += blob.data.byteLength;
+    if (bytes > mostBytesAtOnce) {
+      parts.push([]);
+      bytes = blob.data.byteLength;
+    }
+    parts.at(-1)!.push(blob);
+  }
+  return parts;
 }
 
 type Part = ReturnType<ServiceClient<typeof BlobService>['readBlob']> extends AsyncIterable<infer Message> ? Message : never;
