@@ -57,3 +57,28 @@ it('limits a key beside its tenant, and what a tenant stores', async () => {
   await store(100).expect(201);
   expect((await store(1).expect(413)).body.type).toBe('/problems/blob-quota-exceeded');
 });
+
+it('limits how many items a tenant has, also while it imports', async () => {
+  const tenant = await api().post('/v1/tenants', { name: `limited ${randomUUID()}` }).expect(201);
+  const limits = await api().put(`/v1/tenants/${tenant.body.id}/limits`, { items: 25 }).expect(200);
+  expect(limits.body).toMatchObject({ items: 25 });
+  const { secret } = (await api().post('/v1/keys', { name: 'writer', scopes: ['*'], tenantId: tenant.body.id }).expect(201)).body;
+  const send = (method: 'put' | 'post' | 'delete', path: string) => supertest(platform.url)[method](path).set('authorization', `Bearer ${secret}`);
+  await send('put', '/v1/collections/notes').send({ spaces: [{ name: 'text' }] }).expect(200);
+  const upsert = (...ids: number[]) => send('post', '/v1/collections/notes/items:upsert').send({ items: ids.map((id) => ({ id: `note-${id}`, title: `number ${id}` })) });
+  await upsert(1, 2, 3, 4, 5).expect(200);
+
+  const lines = Array.from({ length: 40 }, (_, index) => (index === 10 ? 'no item' : JSON.stringify({ id: `note-${index + 1}`, title: `number ${index + 1}` }))).join('\n');
+  const blob = await send('post', '/v1/blobs').type('application/octet-stream').send(Buffer.from(lines)).expect(201);
+  const begun = await send('post', '/v1/collections/notes/items:import').send({ blobId: blob.body.id }).expect(202);
+  await supertest(platform.url).get(`${begun.headers.location}:watch`).set('authorization', `Bearer ${secret}`).expect(200);
+  const ended = await supertest(platform.url).get(begun.headers.location).set('authorization', `Bearer ${secret}`).expect(200);
+  // Five were there, and line 11 is no item: the 25th item is line 26.
+  expect(ended.body).toMatchObject({ state: 'failed', problem: { reason: 'item-quota-exceeded', detail: expect.stringContaining('Line 27 finds no room: your collections may have 25 items') } });
+  expect(ended.body.progress).toMatchObject({ done: Buffer.byteLength(lines.split('\n').slice(0, 26).join('\n')) + 1 });
+
+  const refused = await upsert(26, 27).expect(413);
+  expect(refused.body).toMatchObject({ type: '/problems/item-quota-exceeded', violations: [{ pointer: '/items/1' }] });
+  await send('delete', '/v1/collections/notes/items/note-1').expect(200);
+  await upsert(26, 27).expect(200);
+});

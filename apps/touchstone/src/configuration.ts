@@ -42,6 +42,7 @@ export const settings = {
   AWS_SECRET_ACCESS_KEY: z.string().optional().describe('its secret'),
   TOUCHSTONE_BLOB_LIMIT_MB: z.coerce.number().int().min(1).max(1_048_576).default(1024).describe('size of the largest blob, in MiB'),
   TOUCHSTONE_TENANT_BLOBS_MB: z.coerce.number().int().min(1).max(1_073_741_824).optional().describe('size of all blobs of a tenant for which `touchstone tenants limit` says nothing else, in MiB; no limit when absent'),
+  TOUCHSTONE_TENANT_ITEMS: z.coerce.number().int().min(0).max(2_147_483_647).optional().describe('items of such a tenant in all its collections; no limit when absent'),
   TOUCHSTONE_TENANT_REQUESTS_PER_MINUTE: z.coerce.number().int().min(1).max(1_000_000_000).default(600_000).describe('requests of such a tenant in a minute'),
   TOUCHSTONE_FETCH_HOSTS: fetchHosts.optional().describe('hosts from which pictures may be fetched by `url`, over https: `images.example.org,*.example.net,cdn.example.com:8443`; none when absent'),
   TOUCHSTONE_MODELS_URL: target.optional().describe('a KServe v2 server; an own child process when absent'),
@@ -96,7 +97,7 @@ export interface Configuration {
   /** Of the largest blob. */
   readonly blobLimitBytes: number;
   /** Of tenants for which nobody set other limits. */
-  readonly tenantLimits: { readonly requestsPerMinute: number; readonly blobBytes?: number };
+  readonly tenantLimits: { readonly requestsPerMinute: number; readonly blobBytes?: number; readonly items?: number };
   /** From which pictures may be fetched by their address. */
   readonly fetchHosts: readonly string[];
   /** An own model server when absent. */
@@ -137,6 +138,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     tenantLimits: {
       requestsPerMinute: values.TOUCHSTONE_TENANT_REQUESTS_PER_MINUTE,
       blobBytes: values.TOUCHSTONE_TENANT_BLOBS_MB === undefined ? undefined : values.TOUCHSTONE_TENANT_BLOBS_MB * 1024 * 1024,
+      items: values.TOUCHSTONE_TENANT_ITEMS,
     },
     fetchHosts: values.TOUCHSTONE_FETCH_HOSTS?.split(',') ?? [],
     modelsUrl: values.TOUCHSTONE_MODELS_URL,

@@ -44,6 +44,8 @@ export interface GatewayOptions extends Partial<ServerOptions> {
   readonly openApi?: object;
   /** Of a tenant for which nobody set another limit. Default 600,000. */
   readonly requestsPerMinute?: number;
+  /** Of such a tenant, in all its collections; no limit when absent. */
+  readonly itemsPerTenant?: number;
   /** Longest wait for an answer. Default 30 s. */
   readonly deadlineMs?: number;
   /** Level of the line that each request leaves in the log. Default `debug`. */
@@ -76,6 +78,7 @@ export async function start({
   trustProxy = false,
   requestTimeoutMs = 60_000,
   requestsPerMinute,
+  itemsPerTenant,
   deadlineMs = 30_000,
   streamDeadlineMs = 3_600_000,
   accessLog = 'debug',
@@ -85,7 +88,7 @@ export async function start({
   const ownUpstreams = own ? gatewayContracts.map((service) => ({ service, channel: new LocalChannel(own.server) })) : [];
   @Module({
     imports: [
-      KeysModule.forDatabase(database, requestsPerMinute),
+      KeysModule.forDatabase(database, { requestsPerMinute, items: itemsPerTenant }),
       ...(own ? [BlobModule.at(own.blobs, tokens)] : []),
       RestModule.forServices([...upstreams, ...ownUpstreams], { tokens, deadlineMs, streamDeadlineMs, stopping: stopping.signal }),
     ],

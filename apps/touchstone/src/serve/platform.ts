@@ -80,6 +80,7 @@ export async function startPlatform(configuration: Configuration, names: readonl
       tokens: new CallerTokens(keys.privateKey!),
       own: { server: ownContracts!, blobs: { folder: configuration.blobsDir, s3: configuration.blobsS3, maximumBytes: configuration.blobLimitBytes, tenantBytes: configuration.tenantLimits.blobBytes } },
       requestsPerMinute: configuration.tenantLimits.requestsPerMinute,
+      itemsPerTenant: configuration.tenantLimits.items,
       upstreams: [
         ...servicesBehind.flatMap(([name, { contracts }]) => contracts.map((service) => ({ service, channel: channels.get(name)! }))),
         { service: OperationService, channel: new OperationsChannel(channels) },

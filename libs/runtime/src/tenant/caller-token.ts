@@ -29,7 +29,7 @@ export class CallerTokens {
 
   /** A token for the caller, valid for 30 to 60 seconds; repeated calls share one. */
   issue(caller: Caller): Promise<string> {
-    const identity = `${caller.tenant.id} ${caller.keyId} ${caller.scopes.join(' ')}`;
+    const identity = JSON.stringify([caller.tenant, caller.keyId, caller.scopes]);
     const known = this.issued.get(identity);
     if (known && known.expiresAt - this.now() >= reserveMs) return known.token;
 
@@ -45,7 +45,7 @@ export class CallerTokens {
   }
 
   private sign({ tenant, keyId, scopes }: Caller, expiresAt: number): Promise<string> {
-    return new SignJWT({ tenant: tenant.id, scopes })
+    return new SignJWT({ tenant: tenant.id, scopes, limits: tenant.limits })
       .setProtectedHeader({ alg: 'EdDSA' })
       .setIssuer('touchstone')
       .setSubject(keyId)
@@ -75,7 +75,7 @@ export class CallerTokenVerifier {
         currentDate: new Date(this.now()),
       });
       const caller: Caller = Object.freeze({
-        tenant: Object.freeze({ id: payload.tenant as string }),
+        tenant: Object.freeze({ id: payload.tenant as string, ...(payload.limits ? { limits: Object.freeze(payload.limits as Record<string, number>) } : {}) }),
         keyId: payload.sub!,
         scopes: Object.freeze(payload.scopes as string[]),
       });

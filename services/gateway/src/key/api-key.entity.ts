@@ -10,6 +10,8 @@ export class TenantRow {
   @Column('integer', { nullable: true }) readonly requestsPerMinute!: number | null;
   /** Bytes of blobs that it may store; null for the default. */
   @Column('bigint', { nullable: true, transformer: safeInteger }) readonly blobBytes!: number | null;
+  /** Items that it may store in all its collections; null for the default. */
+  @Column('integer', { nullable: true }) readonly items!: number | null;
   @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;
 }
 

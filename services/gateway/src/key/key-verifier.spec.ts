@@ -5,11 +5,13 @@ import { formatKey, hashSecret, newKeyToken, readBearer } from './key-token.ts';
 import { KeyVerifier } from './key-verifier.ts';
 
 const token = newKeyToken();
+const defaultItems = 1_000;
 const wrongSecret = { id: token.id, secret: newKeyToken().secret };
 
 let now: number;
 let rows: Map<string, { -readonly [Column in keyof ApiKeyRow]?: ApiKeyRow[Column] }>;
 let isAway: boolean;
+let items: number | null;
 let lookups: number;
 let uses: object[];
 let verifier: KeyVerifier;
@@ -18,6 +20,7 @@ beforeEach(() => {
   now = Date.parse('2026-01-01T00:00:00Z');
   rows = new Map([[token.id, { tenantId: 'tenant', secretHash: hashSecret(token.secret), scopes: ['echo:read'], expiresAt: null, revokedAt: null, lastUsedAt: null, requestsPerMinute: null }]]);
   isAway = false;
+  items = null;
   lookups = 0;
   uses = [];
   const transaction = {
@@ -25,6 +28,7 @@ beforeEach(() => {
       lookups += 1;
       return rows.get(id) ? { ...rows.get(id) } : null;
     },
+    findOneByOrFail: async (_: unknown, { id }: { id: string }) => ({ id, items }),
     update: async (...change: unknown[]) => uses.push(change.slice(1)),
   };
   const database = {
@@ -33,7 +37,7 @@ beforeEach(() => {
       return work(transaction);
     },
   };
-  verifier = new KeyVerifier(database as unknown as Database, () => now);
+  verifier = new KeyVerifier(database as unknown as Database, () => now, { items: defaultItems });
 });
 
 describe('a key', () => {
@@ -46,7 +50,15 @@ describe('a key', () => {
   });
 
   it('names its caller', async () => {
-    expect(await verifier.verify(token)).toEqual({ tenant: { id: 'tenant' }, keyId: token.id, scopes: ['echo:read'], hasOwnLimit: false });
+    expect(await verifier.verify(token)).toEqual({ tenant: { id: 'tenant', limits: { items: defaultItems } }, keyId: token.id, scopes: ['echo:read'], hasOwnLimit: false });
+  });
+
+  it('says what its tenant may have, and what is new of it within five seconds', async () => {
+    items = 7;
+    expect((await verifier.verify(token))!.tenant.limits).toEqual({ items: 7 });
+    items = 0;
+    now += 5_000;
+    expect((await verifier.verify(token))!.tenant.limits).toEqual({ items: 0 });
   });
 
   it.each<[string, () => void, typeof token]>([

@@ -2,7 +2,7 @@ import { type BeforeApplicationShutdown, Injectable } from '@nestjs/common';
 import { Database, DatabaseUnavailable } from '@touchstone/persistence';
 import { log } from '@touchstone/runtime/logging';
 import type { Caller } from '@touchstone/runtime/tenant';
-import { ApiKeyRow } from './api-key.entity.ts';
+import { ApiKeyRow, TenantRow } from './api-key.entity.ts';
 import { hashSecret, isSameHash, type KeyToken } from './key-token.ts';
 
 /** A key that was looked up is looked up again in the background after this time … */
@@ -41,6 +41,8 @@ export class KeyVerifier implements BeforeApplicationShutdown {
   constructor(
     private readonly database: Database,
     private readonly now: () => number = Date.now,
+    /** What a tenant may have of which nobody said something else. */
+    private readonly defaultLimits: { readonly items?: number } = {},
   ) {}
 
   /**
@@ -92,8 +94,12 @@ export class KeyVerifier implements BeforeApplicationShutdown {
   private async read(id: string): Promise<Known> {
     const before = this.known.get(id);
     let row: ApiKeyRow | null;
+    let tenant: KeyHolder['tenant'] | undefined;
     try {
-      row = await this.database.systemTransaction((transaction) => transaction.findOneBy(ApiKeyRow, { id }));
+      [row, tenant] = await this.database.systemTransaction(async (transaction) => {
+        const row = await transaction.findOneBy(ApiKeyRow, { id });
+        return [row, row ? this.tenantOf(await transaction.findOneByOrFail(TenantRow, { id: row.tenantId })) : undefined];
+      });
     } catch (error) {
       if (!(error instanceof DatabaseUnavailable) || !before?.row || this.now() - before.seenAt > outageLifetimeMs) throw error;
       log.warn({ err: error, keyId: id }, 'the database is away: a key that was good before is believed');
@@ -101,7 +107,7 @@ export class KeyVerifier implements BeforeApplicationShutdown {
       return before;
     }
     const now = this.now();
-    const caller = row && Object.freeze({ tenant: Object.freeze({ id: row.tenantId }), keyId: id, scopes: Object.freeze(row.scopes), hasOwnLimit: row.requestsPerMinute !== null });
+    const caller = row && Object.freeze({ tenant: tenant!, keyId: id, scopes: Object.freeze(row.scopes), hasOwnLimit: row.requestsPerMinute !== null });
     const known: Known = {
       row: row ?? undefined,
       // The same object as long as nothing changed, for whoever remembers something by it.
@@ -114,6 +120,11 @@ export class KeyVerifier implements BeforeApplicationShutdown {
     this.known.set(id, known);
     if (this.known.size > maximumRemembered) this.known.delete(this.known.keys().next().value!);
     return known;
+  }
+
+  private tenantOf({ id, items }: TenantRow): KeyHolder['tenant'] {
+    const limit = items ?? this.defaultLimits.items;
+    return Object.freeze({ id, ...(limit === undefined ? {} : { limits: Object.freeze({ items: limit }) }) });
   }
 
   private noteUse(id: string, known: Known, now: number): void {

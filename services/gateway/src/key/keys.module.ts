@@ -23,13 +23,13 @@ export interface DatabaseUrls {
 
 @Module({})
 export class KeysModule {
-  /** @param requestsPerMinute of a tenant for which nobody set another limit. */
-  static forDatabase(urls: DatabaseUrls, requestsPerMinute?: number): DynamicModule {
+  /** @param limits of a tenant for which nobody set others. */
+  static forDatabase(urls: DatabaseUrls, { requestsPerMinute, items }: { requestsPerMinute?: number; items?: number } = {}): DynamicModule {
     return {
       module: KeysModule,
       imports: [PersistenceModule.forService(databaseOptions(urls))],
       controllers: [AuditController, KeyController, TenantController],
-      providers: [ApiKeys, Audit, Tenants, { provide: RateLimiter, useFactory: (database: Database) => new RateLimiter(database, Date.now, requestsPerMinute), inject: [Database] }, { provide: KeyVerifier, useFactory: (database: Database) => new KeyVerifier(database), inject: [Database] }],
+      providers: [ApiKeys, Audit, Tenants, { provide: RateLimiter, useFactory: (database: Database) => new RateLimiter(database, Date.now, requestsPerMinute), inject: [Database] }, { provide: KeyVerifier, useFactory: (database: Database) => new KeyVerifier(database, Date.now, { items }), inject: [Database] }],
       exports: [ApiKeys, KeyVerifier, RateLimiter],
     };
   }

@@ -27,11 +27,11 @@ export class TenantController implements Implementation<typeof TenantService> {
     return { tenants: rows.map(toMessage), nextCursor };
   }
 
-  async setTenantLimits({ id, requestsPerMinute, blobBytes }: SetTenantLimitsRequest, call: Call): Promise<Result<typeof TenantSchema>> {
-    return toMessage(await this.tenants.limit({ id }, { requestsPerMinute, blobBytes: blobBytes === undefined ? undefined : Math.floor(blobBytes) }, actorOf(call)));
+  async setTenantLimits({ id, requestsPerMinute, blobBytes, items }: SetTenantLimitsRequest, call: Call): Promise<Result<typeof TenantSchema>> {
+    return toMessage(await this.tenants.limit({ id }, { requestsPerMinute, blobBytes: blobBytes === undefined ? undefined : Math.floor(blobBytes), items }, actorOf(call)));
   }
 }
 
-function toMessage({ id, name, createdAt, requestsPerMinute, blobBytes }: TenantRow): Result<typeof TenantSchema> {
-  return { id, name, createdAt: timestampFromDate(createdAt), requestsPerMinute: requestsPerMinute ?? undefined, blobBytes: blobBytes ?? undefined };
+function toMessage({ id, name, createdAt, requestsPerMinute, blobBytes, items }: TenantRow): Result<typeof TenantSchema> {
+  return { id, name, createdAt: timestampFromDate(createdAt), requestsPerMinute: requestsPerMinute ?? undefined, blobBytes: blobBytes ?? undefined, items: items ?? undefined };
 }

@@ -11,6 +11,8 @@ export interface TenantLimits {
   readonly requestsPerMinute?: number;
   /** Bytes of all its blobs. */
   readonly blobBytes?: number;
+  /** Items in all its collections. */
+  readonly items?: number;
 }
 
 @Injectable()
@@ -32,11 +34,11 @@ export class Tenants {
    *
    * @throws Problem TENANT_NOT_FOUND
    */
-  async limit(tenant: { readonly id: string } | { readonly name: string }, { requestsPerMinute, blobBytes }: TenantLimits, actor: Actor): Promise<TenantRow> {
+  async limit(tenant: { readonly id: string } | { readonly name: string }, { requestsPerMinute, blobBytes, items }: TenantLimits, actor: Actor): Promise<TenantRow> {
     return this.database.systemTransaction(async (transaction) => {
       const row = await transaction.findOneBy(TenantRow, tenant);
       if (!row) throw tenantNotFound(Object.values(tenant)[0]);
-      await transaction.update(TenantRow, { id: row.id }, { requestsPerMinute: requestsPerMinute ?? null, blobBytes: blobBytes ?? null });
+      await transaction.update(TenantRow, { id: row.id }, { requestsPerMinute: requestsPerMinute ?? null, blobBytes: blobBytes ?? null, items: items ?? null });
       await addToAudit(transaction, actor, 'tenant.limited', row.id);
       return transaction.findOneByOrFail(TenantRow, { id: row.id });
     });

@@ -12,5 +12,7 @@ export class Collection {
   @Column('jsonb') readonly spaces!: readonly Space[];
   /** Position of the last change. A writer locks this row first, so commit order is the order of positions. */
   @Column({ type: 'bigint', default: 0, transformer: safeInteger }) readonly position!: number;
+  /** Counted by its writers. */
+  @Column({ type: 'bigint', default: 0, transformer: safeInteger }) readonly items!: number;
   @CreateDateColumn({ type: 'timestamptz' }) readonly createdAt!: Date;
 }

@@ -12,7 +12,7 @@ export interface Refusal {
 
 /** Rows that are written together; ids are unique among them. */
 export interface Batch {
-  readonly items: readonly { readonly line: number; readonly content: ItemContent }[];
+  readonly items: readonly { readonly line: number; readonly end: number; readonly content: ItemContent }[];
   readonly refusals: readonly Refusal[];
   /** Number and end of its last row. */
   readonly line: number;
@@ -53,7 +53,7 @@ export async function* batches(
       const { pointer = '', detail } = content[0];
       batch.refusals.push({ line, pointer, detail });
     } else {
-      batch.items.push({ line, content });
+      batch.items.push({ line, end, content });
       batch.ids.add(content.id);
       batch.pictures += content.images.length;
     }
@@ -63,7 +63,14 @@ export async function* batches(
   if (batch.line > 0) yield batch;
 }
 
-const emptyBatch = () => ({ items: [] as { line: number; content: ItemContent }[], refusals: [] as Refusal[], ids: new Set<string>(), pictures: 0, line: 0, end: 0 });
+const emptyBatch = () => ({ items: [] as { line: number; end: number; content: ItemContent }[], refusals: [] as Refusal[], ids: new Set<string>(), pictures: 0, line: 0, end: 0 });
+
+/** The batch up to its last item before a line; undefined when none is. */
+export function batchBefore({ items, refusals }: Batch, line: number): Batch | undefined {
+  const before = items.filter((item) => item.line < line);
+  const last = before.at(-1);
+  return last && { items: before, refusals: refusals.filter((refusal) => refusal.line < last.line), line: last.line, end: last.end };
+}
 
 const isRefused = (content: ItemContent | readonly Violation[]): content is readonly Violation[] => Array.isArray(content);
 

@@ -20,7 +20,7 @@ export class ImportController implements Implementation<typeof ImportService> {
   async importItems({ collection, blobId }: ImportItemsRequest, call: Call): Promise<Result<typeof OperationSchema>> {
     await this.collections.get(call.tenant, collection);
     const token = await this.blobFiles.grant(blobId, call);
-    const input: ImportInput = { collection, blobId, token };
+    const input: ImportInput = { collection, blobId, token, limits: { ...call.tenant.limits } };
     const enqueue = (transaction: EntityManager) => this.operations.enqueue(transaction, call.tenant, itemsImport, input);
     return operationMessage(await this.database.transaction(call.tenant, enqueue, call.once(operationMessage)));
   }

@@ -30,6 +30,8 @@ export interface PreparedItem {
   readonly hash: string;
   readonly images: readonly StoredPicture[];
   readonly parts: readonly StoredPart[];
+  /** JSON pointer of the item in the request. */
+  readonly pointer: string;
 }
 
 /** An item before it is embedded. */
@@ -72,7 +74,7 @@ export class ItemPreparation {
         if ('vector' in content) return { ...part, isOwn: true, vector: content.vector };
         return { ...part, isOwn: false, vector: known(item, part) ?? embedded(part)! };
       });
-      return { content: item.content, hash: item.hash, images: item.images, parts };
+      return { content: item.content, hash: item.hash, images: item.images, parts, pointer: item.pointer };
     });
     return { changed, unchanged: contents.length - changed.length, versions: collection.spaces.flatMap(keptVersions).map(indexKey), position: collection.position };
   }

@@ -8,6 +8,14 @@ export const itemNotFound = (collection: string, id: string) =>
     violations: [{ pointer: '/id', detail: 'no such item' }],
   });
 
+/** @param pointer of the first item that has no room. */
+export const itemQuotaExceeded = (stored: number, more: number, limit: number, pointer: string) =>
+  new Problem({
+    reason: Reason.ITEM_QUOTA_EXCEEDED,
+    detail: `Your collections have ${stored} items; ${more} more would exceed the ${limit} that you may store. Delete items or ask for more.`,
+    violations: [{ pointer, detail: `is the first of ${more} new items that finds no room` }],
+  });
+
 /** Which of two items with one id is meant cannot be known, so none is written. */
 export const duplicateId = (id: string, first: number, second: number) =>
   new Problem({

@@ -13,6 +13,7 @@ import { CollectionViews } from '../search/collection-views.service.ts';
 import type { ItemContent } from './item-content.ts';
 import { Item, ItemImage, ItemVector } from './item.entity.ts';
 import { itemNotFound } from './item.errors.ts';
+import { countAdded, countDeleted } from './item-quota.ts';
 import { ItemPreparation, type PreparedItem, type PreparedWrite } from './item-preparation.service.ts';
 import { inKeptVersions, untilVersionsStay } from './prepared-versions.ts';
 import { StoredItems } from './stored-items.service.ts';
@@ -62,6 +63,7 @@ export class Items {
    *
    * @returns the position of the write.
    * @throws VersionsChanged when the write must be prepared again.
+   * @throws Problem item-quota-exceeded, with a pointer as `prepare` has them.
    */
   async store(transaction: EntityManager, tenant: Tenant, collection: string, prepared: PreparedWrite): Promise<number> {
     if (prepared.changed.length === 0) return prepared.position;
@@ -69,6 +71,7 @@ export class Items {
     const position = await this.position(transaction, tenant, collection, changed.map(writtenContent));
     // The collection's row is locked, so what stands here cannot change before the commit.
     const { hashes, pictures } = await this.stored.replace(transaction, tenant, collection, position, changed);
+    await countAdded(transaction, tenant, collection, changed.filter(({ content: { id } }) => !hashes.has(id)).map(({ pointer }) => pointer));
     const events = changed.map(({ content: { id }, images }) => ({
       key: `${collection}/${id}`,
       message: { collection, itemId: id, position, isNew: !hashes.has(id), images: images.length, imagesBefore: pictures.get(id)?.length ?? 0 },
@@ -103,6 +106,7 @@ export class Items {
     const position = await this.position(transaction, tenant, name, [{ id }]);
     const pictures = await this.stored.delete(transaction, tenant, name, position, id);
     if (!pictures) throw itemNotFound(name, id);
+    await countDeleted(transaction, tenant, name, 1);
     await this.outbox.add(transaction, tenant, ItemDeletedSchema, {
       key: `${name}/${id}`,
       message: { collection: name, itemId: id, position, imagesBefore: pictures.length },

@@ -36,6 +36,8 @@ it('rows of before items had parts are found, and get what they lack with their 
   await insert('item_image', { ...place, item_id: 'old', part: 0, sha256: 'a'.repeat(64), bytes: 3 });
   await migrate({ url: database.ownerUrl, services: ['retrieval'] });
 
+  expect((await owner.query('select items from retrieval.collection')).rows).toEqual([{ items: '1' }]);
+
   const replica = await startReplica(database, tenant);
   onTestFinished(replica.stop);
   const { collections, items, searches, options, asked } = replica;
