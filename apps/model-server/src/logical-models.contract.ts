@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import type { InferenceServer } from './inference-server.contract.ts';
 import { cosine, pictures, texts } from './samples.ts';
+import { visionEncoderContract } from './vision-encoder.contract.ts';
 
 /** What CONTRACT.md of model-repository says of the logical models, over the real weights. */
 export function logicalModelsContract(server: InferenceServer): void {
@@ -18,7 +19,7 @@ export function logicalModelsContract(server: InferenceServer): void {
       running = await server.start(repository);
       client = new TritonClient(running.url);
       models = connectModels({ url: running.url, repository, overlay: server.overlay });
-      await vi.waitFor(async () => expect((await models.ready()).filter(({ isOptional }) => !isOptional).map(({ reason }) => reason)).toEqual([undefined, undefined]), 120_000);
+      await vi.waitFor(async () => expect((await models.ready()).filter(({ isOptional }) => !isOptional).map(({ reason }) => reason)).toEqual([undefined, undefined, undefined]), 120_000);
     }, 300_000);
     afterAll(async () => {
       client?.close();
@@ -41,8 +42,9 @@ export function logicalModelsContract(server: InferenceServer): void {
 
     it('says which weights it has, and that they are ready', async () => {
       expect((await models.ready()).filter(({ isOptional }) => !isOptional)).toEqual([
-        { name: 'embed-text', version: expect.stringMatching(/^all-minilm-l6-v2-int8@/), isReady: true, isOptional: false },
-        { name: 'embed-image', version: expect.stringMatching(/^dinov2-s-saliency-layer-9@/), isReady: true, isOptional: false },
+        { name: 'embed-text', version: expect.stringMatching(/^all-minilm-l6-v2-int8@/), role: 'embedding', isReady: true, isOptional: false },
+        { name: 'embed-image', version: expect.stringMatching(/^dinov2-s-saliency-layer-9@/), role: 'embedding', isReady: true, isOptional: false },
+        { name: 'encode-vision', version: expect.stringMatching(/^dinov2-s-saliency-tokens@/), role: 'encoder', isReady: true, isOptional: false },
       ]);
     });
 
@@ -71,6 +73,8 @@ export function logicalModelsContract(server: InferenceServer): void {
       const [stripes, moreStripes, disc] = await models.image.embed(pictures);
       expect(cosine(stripes, moreStripes)).toBeGreaterThan(cosine(stripes, disc));
     });
+
+    visionEncoderContract(() => ({ client, models }));
 
     it('refuses what is no picture, and stops when the caller does', async () => {
       await expect(models.image.embed([pictures[0], Buffer.from('no picture')])).rejects.toThrow(PictureRefused);

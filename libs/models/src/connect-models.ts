@@ -6,6 +6,8 @@ import type { PerceptualHash } from './perceptual-hash.ts';
 import { PictureProcesses, type PictureLimits } from './picture-processes.ts';
 import { TritonImageEmbedding } from './triton-image-embedding.ts';
 import { TritonTextEmbedding } from './triton-text-embedding.ts';
+import { TritonVisionEncoder } from './triton-vision-encoder.ts';
+import type { VisionEncoder } from './vision-encoder.ts';
 
 export interface ModelsOptions {
   /** Where model-server or Triton listens: `unix:/path` or `host:port`. */
@@ -24,6 +26,8 @@ export interface ModelsOptions {
 export interface ModelReadiness {
   name: string;
   version: string;
+  /** What it makes of its input. */
+  role: 'embedding' | 'encoder';
   /** Another version beside that of new collections; nobody waits for it. */
   isOptional: boolean;
   isReady: boolean;
@@ -41,6 +45,8 @@ export interface Models {
   readonly images: readonly EmbeddingModel<Uint8Array>[];
   /** A model of texts and one of pictures whose vectors share one space; absent where the manifest has none. */
   readonly joint?: { readonly text: TextEmbeddingModel; readonly image: EmbeddingModel<Uint8Array> };
+  /** Turns pictures into visual tokens; absent where the manifest has none. */
+  readonly encoder?: VisionEncoder;
   /** PDQ of picture files; needs no server. @throws PictureRefused for one that is no picture we take. */
   perceptualHashes(pictures: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<PerceptualHash[]>;
   /** Asks the server; never throws for a server or a model that is absent. */
@@ -62,6 +68,7 @@ export function connectModels({ url, repository, overlay = 'laptop', manifest, t
   const texts = namesOf(entries, 'text').map(textModel);
   const images = namesOf(entries, 'image').map(imageModel);
   const jointName = (input: ModelEntry['input']) => Object.keys(entries).find((name) => entries[name].isJoint && entries[name].input === input);
+  const encoderName = Object.keys(entries).find((name) => entries[name].encoder && !entries[name].isOptional);
   const [jointText, jointImage] = [jointName('text'), jointName('image')];
 
   return {
@@ -70,6 +77,7 @@ export function connectModels({ url, repository, overlay = 'laptop', manifest, t
     texts,
     images,
     ...(jointText && jointImage ? { joint: { text: textModel(jointText), image: imageModel(jointImage) } } : {}),
+    ...(encoderName ? { encoder: new TritonVisionEncoder(triton, encoderName, entries[encoderName], pictureProcesses) } : {}),
     perceptualHashes: (files, options) => Promise.all(files.map((bytes, index) => pictureProcesses.hash(bytes, index, options?.signal))),
     ready: (options) => readiness(triton, entries, options?.signal),
     async close() {
@@ -79,9 +87,9 @@ export function connectModels({ url, repository, overlay = 'laptop', manifest, t
   };
 }
 
-/** The models of one kind, that of new collections first. */
+/** The embedding models of one kind, that of new collections first. */
 function namesOf(entries: Overlay, input: ModelEntry['input']): string[] {
-  const [first, ...others] = Object.keys(entries).filter((name) => entries[name].input === input && !entries[name].isJoint).sort((a, b) => Number(entries[a].isOptional) - Number(entries[b].isOptional));
+  const [first, ...others] = Object.keys(entries).filter((name) => entries[name].input === input && !entries[name].isJoint && !entries[name].encoder).sort((a, b) => Number(entries[a].isOptional) - Number(entries[b].isOptional));
   if (first === undefined || entries[first].isOptional) throw new Error(`the manifest has no ${input} model for new collections`);
   return [first, ...others];
 }
@@ -92,7 +100,7 @@ async function readiness(triton: TritonClient, entries: Overlay, signal?: AbortS
     return error;
   });
   return Object.entries(entries).map(([name, entry]) => {
-    const model = { name, version: versionOf(entry), isOptional: entry.isOptional };
+    const model = { name, version: versionOf(entry), role: entry.encoder ? 'encoder' : 'embedding', isOptional: entry.isOptional } as const;
     if (states instanceof Error) return { ...model, isReady: false, reason: `no answer from the model server: ${states.message}` };
     const found = states.find((state) => state.name === name);
     if (found?.state === 'READY') return { ...model, isReady: true };

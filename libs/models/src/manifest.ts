@@ -26,7 +26,7 @@ const weightFile = z.strictObject({
   bytes: z.int().positive().optional(),
   licence: z.string().min(1),
   /** A change of the graph by our own code; `sha256` above is of its result, this one of what a source gives. */
-  edit: z.strictObject({ recipe: z.enum(['mean-pooling', 'patch-mean', 'patch-mean-layer-8', 'token-average']), sha256, bytes: z.int().positive() }).optional(),
+  edit: z.strictObject({ recipe: z.enum(['mean-pooling', 'patch-mean', 'patch-mean-layer-8', 'token-average', 'visual-tokens']), sha256, bytes: z.int().positive() }).optional(),
   sources: z.array(source).min(1),
 });
 
@@ -43,6 +43,16 @@ const preparation = z.strictObject({
   deviation: rgb,
 });
 
+/** A graph that gives tokens of a picture, and which of them to keep: services/compression puts the selection into it. */
+const encoder = z.strictObject({
+  /** Pixels along each side of a token. */
+  patch: z.int().positive(),
+  /** Hidden states that tokens may be taken from. */
+  layers: z.int().positive(),
+  /** The graph shows the attention of its last layer but one. */
+  hasAttention: z.boolean(),
+});
+
 const model = z.strictObject({
   /** Names the weights for people; `version` adds the first digits of their sha256. */
   weights: z.string().min(1),
@@ -54,6 +64,9 @@ const model = z.strictObject({
   isUnproven: z.boolean().default(false),
   /** Half of a pair whose texts and pictures share one space; it is no other version of a model of texts or pictures alone. */
   isJoint: z.boolean().default(false),
+  /** Of an encoder of visual tokens: it makes no vector of a picture, so it is no version of a model of pictures. */
+  encoder: encoder.optional(),
+  /** Numbers of a vector, or of an encoder's token. */
   dimension: z.int().positive(),
   /** Lengths to which a vector may be cut, when the model was trained for it (Matryoshka, arXiv:2205.13147). */
   prefixes: z.array(z.int().positive()).default([]),

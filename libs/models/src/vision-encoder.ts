@@ -1,4 +1,4 @@
-/** What an encoder may say of one picture of N tokens: they are its patches in raster order, without a class token. */
+/** What an encoder may say of one picture of N tokens: they are its patches in raster order, without a class token. A patch is a cell of the grid, spread evenly over the whole picture. */
 export interface VisionOutputs {
   /** EvoCut's score of each token, N numbers; the highest are kept. */
   scores: Float32Array;
@@ -10,6 +10,8 @@ export interface VisionOutputs {
   variation: Float32Array;
   /** Attention that the class token pays to each token in the last layer but one, summed over heads, N numbers: VisionZip. */
   classAttention: Float32Array;
+  /** Attention keys of each token in that layer, the mean over heads, N × size numbers: what VisionZip compares tokens by. */
+  attentionKeys: Float32Array;
 }
 
 export interface TokenGrid {
@@ -34,6 +36,8 @@ export interface EncodeOptions<Output extends keyof VisionOutputs> {
   momentum?: number;
   /** The layer that tokens are taken from, −1 the last and so on, down to −`layers`. Default −1. */
   selectLayer?: number;
+  /** Tokens along each side, from 1 to those of the encoder's grid: a smaller one encodes a smaller picture, which is downsampling. */
+  side?: number;
   signal?: AbortSignal;
 }
 
@@ -49,7 +53,7 @@ export interface VisionEncoder {
   readonly width: number;
   /** How many layers `selectLayer` may name. */
   readonly layers: number;
-  /** What it can be asked for: an encoder whose graph does not show its attention has no `classAttention`. */
+  /** What it can be asked for: an encoder whose graph does not show its attention has neither `classAttention` nor `attentionKeys`. */
   readonly outputs: readonly (keyof VisionOutputs)[];
   /**
    * What was asked for of each picture, in their order.

@@ -53,6 +53,6 @@ export async function start({ models, blobs, fetchHosts, scanWorkers, vectorFold
 
   async function modelsHealth(): Promise<Health[]> {
     const readiness = await models.ready();
-    return readiness.filter(({ isOptional }) => !isOptional).map(({ name, isReady, reason }) => ({ part: `model ${name}`, isReady, ...(reason ? { detail: reason } : {}) }));
+    return readiness.filter(({ role, isOptional }) => role === 'embedding' && !isOptional).map(({ name, isReady, reason }) => ({ part: `model ${name}`, isReady, ...(reason ? { detail: reason } : {}) }));
   }
 }

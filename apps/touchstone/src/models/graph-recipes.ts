@@ -1,3 +1,4 @@
+import { evocutSelection } from '@touchstone/compression';
 import { editGraph, emptyModel, type GraphEdit, type OnnxConstant, type OnnxNode } from '@touchstone/onnx-graph';
 import { readTensor } from './safetensors.ts';
 
@@ -33,7 +34,7 @@ const meanPooling: GraphEdit = {
  *
  * @param layer from 1.
  */
-const patchMean = (layer: number): GraphEdit => patchMeanOf(`/backbone/encoder/layer.${layer - 1}/Add_1_output_0`);
+const patchMean = (layer: number): GraphEdit => patchMeanOf(dinov2Layer(layer));
 
 const patchMeanOf = (layer: string): GraphEdit => ({
   removed: ['input_image', 'output_importance'],
@@ -63,6 +64,29 @@ const patchMeanOf = (layer: string): GraphEdit => ({
   outputs: [{ name: 'vector', type: 'FLOAT', shape: ['batch', 384] }],
 });
 
+const selection = evocutSelection({
+  layers: Array.from({ length: 8 }, (_, index) => dinov2Layer(5 + index)),
+  attention: {
+    weights: '/backbone/encoder/layer.10/attention/attention/Softmax_output_0',
+    keys: '/backbone/encoder/layer.10/attention/attention/Reshape_output_0',
+    keyWidth: 64,
+  },
+  firstPatch: 1,
+  width: 384,
+});
+
+/**
+ * Tokens of a picture of any size in whole patches, from the middle of twelve layers on, with EvoCut's selection behind
+ * them: what the page calls l0 = 6 compares the states after the fifth layer and each later one. Position embeddings of
+ * other sizes than 224 × 224 are interpolated (bicubic) by the export itself.
+ */
+const visualTokens: GraphEdit = {
+  ...selection,
+  removed: ['input_image', 'output_importance'],
+  inputs: [{ name: 'pixel_values', type: 'FLOAT', shape: ['batch', 3, 'height', 'width'] }, ...selection.inputs],
+  before: [identity('pixel_values', 'input_image')],
+};
+
 /**
  * Token vectors that need no context, and their mean: WordLlama, a safetensors file with one table [tokens, d] of FLOAT16,
  * becomes a graph that takes what every text model takes.
@@ -91,7 +115,13 @@ export const graphRecipes = {
   'patch-mean': edited(patchMean(9)),
   'patch-mean-layer-8': edited(patchMean(8)),
   'token-average': tokenAverage,
+  'visual-tokens': edited(visualTokens),
 } as const satisfies Record<string, (source: Uint8Array) => Uint8Array>;
+
+/** Hidden states after a layer, from 1, in the export of a vision transformer by PyTorch. */
+function dinov2Layer(layer: number): string {
+  return `/backbone/encoder/layer.${layer - 1}/Add_1_output_0`;
+}
 
 function identity(input: string, output: string): OnnxNode {
   return { type: 'Identity', inputs: [input], output };

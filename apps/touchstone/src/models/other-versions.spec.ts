@@ -25,7 +25,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'versions-'));
   server = await startModelServer({ modelRepository: repositoryFolder(modelsFolder), listen: `unix:${folder}/socket`, threads: 1, log: () => {} });
   models = connectModels({ url: server.url, repository: repositoryFolder(modelsFolder) });
-  await vi.waitFor(async () => expect(await reasons()).toEqual([undefined, undefined, undefined, undefined]), { timeout: 30_000 });
+  await vi.waitFor(async () => expect(await reasons()).toEqual(Array(5).fill(undefined)), { timeout: 30_000 });
 }, 300_000);
 
 afterAll(async () => {

@@ -1,110 +1,146 @@
 /**
  * EvoCut as plain operators at the end of an encoder's graph, for a batch of pictures: K tokens leave the server instead of
- * the hidden states of a dozen layers. All transitions are computed at once, along a first axis of the arrays; evocut.ts
- * says what each line means.
+ * the hidden states of a dozen layers. evocut.ts says what each line means. Steps are neither cut nor divided by their length,
+ * which would be copies: tokens before the first patch have the weight 0, and a cosine is divided where it is one number.
  */
 import type { GraphEdit, OnnxConstant, OnnxNode } from '@touchstone/onnx-graph';
-import { type EvocutParameters, paperParameters, shortestStep, strideTokens } from './evocut.ts';
+import { type EvocutParameters, paperParameters, shortestStep } from './evocut.ts';
 
-/** An encoder whose hidden states FP32 [n, first patch + patches, width] are tensors of its graph. */
+/** An encoder whose hidden states FP32 [n, tokens, width] are tensors of its graph; patches are its last tokens. */
 export interface EncoderGraph {
   /** Names of hidden states, in the order of the layers; the first is the one before the first transition. */
   readonly layers: readonly string[];
-  /** Name of the hidden state that the kept tokens are taken from: the one that the language model's projector expects. */
-  readonly selectLayer: string;
+  /** Of the last layer but one: attention FP32 [n, heads, tokens, tokens] after its softmax, the first token that of the class, and keys FP32 [n, tokens, heads, size]. */
+  readonly attention?: { readonly weights: string; readonly keys: string; readonly keyWidth: number };
   /** Position of the first patch: those before it, such as a class token, are not candidates. */
   readonly firstPatch: number;
-  readonly patches: number;
   readonly width: number;
 }
 
 /**
- * What to add. New input: `ranks` INT64 [n, K], which ranks to keep, 0 the highest score; a server joins only requests with
- * the same K. New outputs, of patches alone: `scores` FP32 [n, N]; `indices` INT64 [n, K], ascending; `kept_tokens` FP32
- * [n, K, width]; `all_tokens` FP32 [n, N, width].
+ * What to add, for N patches, as many as a picture has. New inputs:
+ * - `ranks` INT64 [n, K], which ranks to keep, 0 the highest score; a server joins only requests with the same K
+ * - `momentum` FP32 [n, 1], α
+ * - `select_layer` INT64 [n, 1], the hidden state that tokens are taken from, a position in `layers`, -1 the last
+ *
+ * New outputs, of patches alone: `scores` FP32 [n, N]; `indices` INT64 [n, K], ascending; `kept_tokens` FP32 [n, K, width];
+ * `all_tokens` FP32 [n, N, width]; `variation` FP32 [n, N], the mean length of a step; and, of an encoder that shows its
+ * attention, `class_attention` FP32 [n, N], what the class token pays, summed over heads, and `attention_keys` FP32
+ * [n, N, size], the mean over heads.
  */
-export function evocutSelection({ layers, selectLayer, firstPatch, patches, width }: EncoderGraph, parameters: EvocutParameters = paperParameters): Required<Pick<GraphEdit, 'inputs' | 'outputs' | 'constants' | 'after'>> {
-  const { groups, iterations, momentum } = parameters;
-  const transitions = layers.length - 1;
-  // The running average from 0, written out: the newest transition has the weight 1 − α, the one before it (1 − α)·α, …
-  const weights = Float32Array.from({ length: transitions }, (_, transition) => (1 - momentum) * momentum ** (transitions - 1 - transition));
-
-  const constants: OnnxConstant[] = [
-    integers('first_patch', firstPatch),
-    integers('after_last_patch', firstPatch + patches),
-    integers('axis_0', 0),
-    integers('axis_1', 1),
-    integers('axis_last', -1),
-    integers('transitions', transitions),
-    integers('layers', layers.length),
-    integers('start_tokens', ...strideTokens(patches, groups)),
-    integers('groups', groups),
-    integers('patches', patches),
-    floats('shortest_step', shortestStep),
-    floats('off_on', 0, 1),
-    floats('one', 1),
-    floats('none', 0),
-    { name: prefixed('weights'), type: 'FLOAT', dims: [transitions, 1, 1], data: weights },
-  ];
-
+export function evocutSelection(
+  { layers, attention, firstPatch, width }: EncoderGraph,
+  { groups, iterations }: Omit<EvocutParameters, 'momentum'> = paperParameters,
+): Required<Pick<GraphEdit, 'inputs' | 'outputs' | 'constants' | 'after'>> {
+  const constants: OnnxConstant[] = [];
   const after: OnnxNode[] = [];
-  /** Adds a node; names without a slash or dot are this selection's own. */
-  const node = (type: string, inputs: readonly string[], output: string, attributes?: OnnxNode['attributes']): string => {
-    after.push({ type, inputs, output, attributes });
-    return output;
+  const constant = (made: OnnxConstant) => {
+    constants.push(made);
+    return made.name;
   };
-  const own = (type: string, inputs: readonly string[], output: string, attributes?: OnnxNode['attributes']) => node(type, inputs, prefixed(output), attributes);
-  const constant = prefixed;
-  const patchesOf = (layer: string, output: string) => node('Slice', [layer, constant('first_patch'), constant('after_last_patch'), constant('axis_1')], output);
+  const numbers = (name: string, ...values: number[]) => constant({ name: prefixed(name), type: 'FLOAT', dims: [values.length], data: Float32Array.from(values) });
+  const integers = (name: string, ...values: number[]) => constant({ name: prefixed(name), type: 'INT64', dims: [values.length], data: BigInt64Array.from(values, BigInt) });
+  const [one, last, end] = [integers('one', 1), integers('last', -1), integers('end', Number.MAX_SAFE_INTEGER)];
+  const [first, groupCount] = [integers('first_patch', firstPatch), integers('groups', groups)];
+  const [shortest, offOn, none, all] = [numbers('shortest_step', shortestStep), numbers('off_on', 0, 1), numbers('none', 0), numbers('all', 1)];
+
+  /** Adds a node whose output has a name of the selection's own. */
+  const node = (type: string, inputs: readonly string[], name: string, attributes?: OnnxNode['attributes']): string => {
+    after.push({ type, inputs, output: prefixed(name), attributes });
+    return prefixed(name);
+  };
+  const largest = (values: string, count: string, order: 0 | 1, name: string) => {
+    after.push({ type: 'TopK', inputs: [values, count], output: prefixed(`${name}_values`), moreOutputs: [prefixed(name)], attributes: { axis: -1, largest: order, sorted: 1 } });
+    return prefixed(name);
+  };
+  const size = (tensor: string, name: string) => node('Gather', [node('Shape', [tensor], `${name}_shape`), one], name);
+  const patchesOf = (values: string, name: string) => node('Slice', [values, first, end, last], name);
+
+  // strideTokens, of a number of patches that is known when the graph runs.
+  const patches = node('Sub', [size(layers[0], 'tokens'), first], 'patches');
+  const strides = node('Mul', [integers('group_numbers', ...Array(groups).keys()), node('Sub', [patches, one], 'last_patch')], 'strides');
+  const starts = node('Add', [node('Div', [strides, integers('gaps', Math.max(groups - 1, 1))], 'start_patches'), first], 'starts');
+
+  const column = (values: string, name: string) => node('Unsqueeze', [values, last], name);
+  const notPatches = integers('not_patches', 0, firstPatch, 0, 0);
   const unit = (vectors: string, name: string) => {
-    const length = own('ReduceL2', [vectors], `${name}_length`, { axes: [-1], keepdims: 1 });
-    const divisor = own('Max', [length, constant('shortest_step')], `${name}_divisor`);
-    return { length, units: own('Div', [vectors, divisor], name) };
+    const length = node('ReduceL2', [vectors], `${name}_length`, { axes: [-1], keepdims: 1 });
+    return { length, units: node('Div', [vectors, node('Max', [length, shortest], `${name}_divisor`)], name) };
   };
+  /** Length and deviation of each token's step from one layer to the next, [n, tokens, 1] each. */
+  const transition = (older: string, newer: string, layer: number) => {
+    const own = (name: string) => `${name}_${layer}`;
+    const step = node('Sub', [newer, older], own('step')); // [n, tokens, width]
+    const length = node('ReduceL2', [step], own('length'), { axes: [-1], keepdims: 0 });
+    const divisor = node('Max', [length, shortest], own('divisor'));
+    const patchWeights = patchesOf(node('Reciprocal', [divisor], own('inverse')), own('patch_weight'));
+    const weights = node('Unsqueeze', [node('Pad', [patchWeights, notPatches], own('weight')), one], own('weights')); // [n, 1, tokens]
 
-  const rows = layers.map((layer, index) => own('Unsqueeze', [patchesOf(layer, prefixed(`patches_${index}`)), constant('axis_0')], `row_${index}`));
-  const states = own('Concat', rows, 'states', { axis: 0 }); // [L + 1, n, N, width]
-  const newer = own('Slice', [states, constant('axis_1'), constant('layers'), constant('axis_0')], 'newer');
-  const older = own('Slice', [states, constant('axis_0'), constant('transitions'), constant('axis_0')], 'older');
-  const { length: step, units: directions } = unit(own('Sub', [newer, older], 'steps'), 'directions'); // [L, n, N, width]
+    let centers = unit(node('Gather', [step, starts], own('start_steps'), { axis: 1 }), own('centers')).units; // [n, M, width]
+    const products = (round: number) => node('MatMul', [step, node('Transpose', [centers], own(`turned_${round}`), { perm: [0, 2, 1] })], own(`products_${round}`));
+    let product = products(0); // [n, tokens, M]
+    for (let round = 1; round <= iterations; round++) {
+      const group = node('ArgMax', [product], own(`group_${round}`), { axis: -1, keepdims: 0 });
+      const member = node('OneHot', [group, groupCount, offOn], own(`member_${round}`), { axis: 1 }); // [n, M, tokens]
+      const sum = node('MatMul', [node('Mul', [member, weights], own(`share_${round}`)), step], own(`sum_${round}`));
+      const mean = unit(sum, own(`mean_${round}`));
+      centers = node('Where', [node('Less', [mean.length, shortest], own(`is_empty_${round}`)), centers, mean.units], own(`centers_${round}`));
+      product = products(round);
+    }
+    const best = node('Div', [node('ReduceMax', [product], own('best'), { axes: [-1], keepdims: 0 }), divisor], own('cosine'));
+    const isStill = node('Less', [length, shortest], own('is_still'));
+    const deviation = node('Where', [isStill, none, node('Sub', [all, best], own('apart'))], own('deviation'));
+    return { length: column(length, own('length_column')), deviation: column(deviation, own('deviation_column')) };
+  };
+  const transitions = layers.slice(1).map((newer, index) => transition(layers[index], newer, index));
+  const columns = (name: 'length' | 'deviation') => node('Concat', transitions.map((each) => each[name]), `${name}s`, { axis: -1 }); // [n, tokens, L]
 
-  let centers = own('Gather', [directions, constant('start_tokens')], 'centers_0', { axis: 2 }); // [L, n, M, width]
-  const cosines = (round: number) => own('MatMul', [directions, own('Transpose', [centers], `centers_${round}_turned`, { perm: [0, 1, 3, 2] })], `cosines_${round}`);
-  for (let round = 1; round <= iterations; round++) {
-    const group = own('ArgMax', [cosines(round - 1)], `group_${round}`, { axis: -1, keepdims: 0 });
-    const member = own('OneHot', [group, constant('groups'), constant('off_on')], `member_${round}`);
-    const sum = own('MatMul', [own('Transpose', [member], `member_${round}_turned`, { perm: [0, 1, 3, 2] }), directions], `sum_${round}`);
-    const { length, units } = unit(sum, `mean_${round}`);
-    const isEmpty = own('Less', [length, constant('shortest_step')], `is_empty_${round}`);
-    centers = own('Where', [isEmpty, centers, units], `centers_${round}`);
+  // The running average from 0, written out: the newest transition has the weight 1 − α, the one before it (1 − α)·α, …
+  const ages = numbers('ages', ...transitions.map((_, index) => transitions.length - 1 - index));
+  const past = node('Mul', [node('Pow', ['momentum', ages], 'powers'), node('Sub', [all, 'momentum'], 'newest')], 'momenta'); // [n, L]
+  const averages = node('MatMul', [columns('deviation'), column(past, 'momentum_columns')], 'averages');
+  const named = (name: string, values: string) => after.push({ type: 'Slice', inputs: [values, first, end, last], output: name });
+  named('scores', node('Squeeze', [averages, last], 'average'));
+  named('variation', node('ReduceMean', [columns('length')], 'mean_length', { axes: [-1], keepdims: 0 }));
+  if (attention !== undefined) {
+    const classRow = node('Gather', [attention.weights, integers('class_token', 0)], 'class_row', { axis: 2 });
+    named('class_attention', node('ReduceSum', [classRow, integers('heads_and_query', 1, 2)], 'class_sum', { keepdims: 0 }));
+    after.push({ type: 'Slice', inputs: [node('ReduceMean', [attention.keys], 'keys', { axes: [2], keepdims: 0 }), first, end, one], output: 'attention_keys' });
   }
-  const best = own('ReduceMax', [cosines(iterations)], 'best', { axes: [-1], keepdims: 0 }); // [L, n, N]
-  const isStill = own('Less', [own('Squeeze', [step, constant('axis_last')], 'step'), constant('shortest_step')], 'is_still');
-  const deviation = own('Where', [isStill, constant('none'), own('Sub', [constant('one'), best], 'apart')], 'deviation');
-  node('ReduceSum', [own('Mul', [deviation, constant('weights')], 'weighted'), constant('axis_0')], 'scores', { keepdims: 0 });
 
-  after.push({ type: 'TopK', inputs: ['scores', constant('patches')], output: prefixed('sorted'), moreOutputs: [prefixed('order')], attributes: { axis: -1, largest: 1, sorted: 1 } });
-  const chosen = own('GatherElements', [prefixed('order'), 'ranks'], 'chosen', { axis: 1 });
-  const count = own('Gather', [own('Shape', ['ranks'], 'ranks_shape'), constant('axis_1')], 'count', { axis: 0 });
-  after.push({ type: 'TopK', inputs: [chosen, count], output: 'indices', moreOutputs: [prefixed('places')], attributes: { axis: -1, largest: 0, sorted: 1 } });
-  patchesOf(selectLayer, 'all_tokens');
-  node('GatherND', ['all_tokens', own('Unsqueeze', ['indices', constant('axis_last')], 'index_rows')], 'kept_tokens', { batch_dims: 1 });
+  const order = largest('scores', patches, 1, 'order');
+  const chosen = node('GatherElements', [order, 'ranks'], 'chosen', { axis: 1 });
+  largest(chosen, size('ranks', 'count'), 0, 'places');
+  after.push({ type: 'Identity', inputs: [prefixed('places_values')], output: 'indices' });
+
+  // [n, layers, tokens, width]; a picture's own layer of it
+  const stack = node('Concat', layers.map((layer, index) => node('Unsqueeze', [layer, one], `layer_${index}`)), 'layers', { axis: 1 });
+  const selected = node('GatherND', [stack, 'select_layer'], 'selected', { batch_dims: 1 }); // [n, tokens, width]
+  after.push({ type: 'Slice', inputs: [selected, first, end, one], output: 'all_tokens' });
+  after.push({ type: 'GatherND', inputs: ['all_tokens', column('indices', 'index_rows')], output: 'kept_tokens', attributes: { batch_dims: 1 } });
 
   return {
     constants,
     after,
-    inputs: [{ name: 'ranks', type: 'INT64', shape: ['batch', 'kept'] }],
+    inputs: [
+      { name: 'ranks', type: 'INT64', shape: ['batch', 'kept'] },
+      { name: 'momentum', type: 'FLOAT', shape: ['batch', 1] },
+      { name: 'select_layer', type: 'INT64', shape: ['batch', 1] },
+    ],
     outputs: [
-      { name: 'scores', type: 'FLOAT', shape: ['batch', patches] },
+      { name: 'scores', type: 'FLOAT', shape: ['batch', 'patches'] },
       { name: 'indices', type: 'INT64', shape: ['batch', 'kept'] },
       { name: 'kept_tokens', type: 'FLOAT', shape: ['batch', 'kept', width] },
-      { name: 'all_tokens', type: 'FLOAT', shape: ['batch', patches, width] },
+      { name: 'all_tokens', type: 'FLOAT', shape: ['batch', 'patches', width] },
+      { name: 'variation', type: 'FLOAT', shape: ['batch', 'patches'] },
+      ...(attention === undefined
+        ? []
+        : [
+            { name: 'class_attention', type: 'FLOAT' as const, shape: ['batch', 'patches'] },
+            { name: 'attention_keys', type: 'FLOAT' as const, shape: ['batch', 'patches', attention.keyWidth] },
+          ]),
     ],
   };
 }
 
 const prefixed = (name: string) => `evocut_${name}`;
-
-const integers = (name: string, ...values: number[]): OnnxConstant => ({ name: prefixed(name), type: 'INT64', dims: [values.length], data: BigInt64Array.from(values, BigInt) });
-
-const floats = (name: string, ...values: number[]): OnnxConstant => ({ name: prefixed(name), type: 'FLOAT', dims: [values.length], data: Float32Array.from(values) });

@@ -1,7 +1,7 @@
 import { seededRandom } from '@touchstone/runtime/random';
 import { describe, expect, it } from 'vitest';
 import { evolutionScores, type HiddenStates, keptTokens, paperParameters, strideTokens } from './evocut.ts';
-import { plantedStates } from './planted.ts';
+import { furthestTokens, plantedStates } from './planted.ts';
 
 const deviants = [3, 12, 22, 30, 47, 58];
 const seeds = [1, 2, 3, 4, 5];
@@ -23,18 +23,6 @@ describe('planted deviants', () => {
     expect(scores[10]).toBeGreaterThan(scores[20]);
   });
 });
-
-/** The tokens that farthest-point initialisation takes, by the first transition: the first, then always the one least like those taken. */
-function furthestTokens({ layers, tokens, width }: HiddenStates, count: number): number[] {
-  const step = (token: number) => Array.from({ length: width }, (_, i) => layers[1][token * width + i] - layers[0][token * width + i]);
-  const cosine = (a: number[], b: number[]) => a.reduce((sum, value, i) => sum + value * b[i], 0) / (Math.hypot(...a) * Math.hypot(...b));
-  const taken = [0];
-  while (taken.length < count) {
-    const closeness = Array.from({ length: tokens }, (_, token) => Math.max(...taken.map((other) => cosine(step(token), step(other)))));
-    taken.push(closeness.indexOf(Math.min(...closeness)));
-  }
-  return taken;
-}
 
 describe('scores', () => {
   const states = plantedStates({ deviants, noise: 0.5, seed: 9 });

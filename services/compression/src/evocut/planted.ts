@@ -37,3 +37,15 @@ export function plantedStates({ tokens = 64, width = 32, transitions = 5, groups
   }
   return { layers, tokens, width };
 }
+
+/** The tokens that farthest-point initialisation takes, by the first transition: the first, then always the one least like those taken. */
+export function furthestTokens({ layers, tokens, width }: HiddenStates, count: number): number[] {
+  const step = (token: number) => Array.from({ length: width }, (_, i) => layers[1][token * width + i] - layers[0][token * width + i]);
+  const cosine = (a: number[], b: number[]) => a.reduce((sum, value, i) => sum + value * b[i], 0) / (Math.hypot(...a) * Math.hypot(...b));
+  const taken = [0];
+  while (taken.length < count) {
+    const closeness = Array.from({ length: tokens }, (_, token) => Math.max(...taken.map((other) => cosine(step(token), step(other)))));
+    taken.push(closeness.indexOf(Math.min(...closeness)));
+  }
+  return taken;
+}

@@ -8,12 +8,13 @@ const side = 12;
 const patchPixels = 8;
 const depth = 4;
 
+/** Patches of a picture. */
+export const tinyEncoderPatches = side * side;
+
 /** Where the hidden states of `tinyEncoder` are: before the first layer, and after each of four. */
 export const tinyEncoderGraph: EncoderGraph = {
   layers: Array.from({ length: depth + 1 }, (_, layer) => `layer_${layer}`),
-  selectLayer: `layer_${depth}`,
   firstPatch: 1,
-  patches: side * side,
   width,
 };
 

@@ -1,0 +1,1 @@
+../../embed-text/1/model.py
