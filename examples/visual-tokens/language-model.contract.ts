@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Answer, LanguageModel, type VisualTokens } from './language-model.ts';
 import { floatsOf, reference, referenceWeights } from './oracle/reference.ts';
-import { type Positions, placePicture } from './prompt.ts';
+import { type Positions, placePicture, withoutDropped } from './prompt.ts';
 import { layLanguageModel, seededWeights, tinyShape } from './tiny-language-model.ts';
 
 export interface LanguageModelServer {
@@ -73,8 +73,7 @@ export function languageModelContract({ name, start }: LanguageModelServer): voi
         withModel((model) => model.answer(placePicture(ids, tiny.pictureId, { kept: some, tokens: count }, positions), rowsOf(all, tiny.visualWidth, some), { maximumTokens: 4 }));
       const hidingTheOthers = () => {
         const placed = placePicture(ids, tiny.pictureId, { kept: every, tokens: count });
-        let token = 0;
-        const visible = placed.inputIds.map((id) => id !== tiny.pictureId || kept.includes(token++));
+        const visible = withoutDropped(placed, tiny.pictureId, kept);
         return withModel((model) => model.answer(placed, rowsOf(all, tiny.visualWidth, every), { maximumTokens: 4, visible }));
       };
 

@@ -36,6 +36,12 @@ export function placePicture(ids: readonly number[], pictureId: number, picture:
   return { inputIds, positionIds, nextPosition: start + tokens + after.length };
 }
 
+/** Which tokens of a prompt with the whole picture others may look at, so that dropped ones have no effect. */
+export function withoutDropped({ inputIds }: PlacedPrompt, pictureId: number, kept: readonly number[]): boolean[] {
+  let token = 0;
+  return inputIds.map((id) => id !== pictureId || kept.includes(token++));
+}
+
 /**
  * The positions of Qwen2.5-VL (M-RoPE, arXiv:2502.13923): three for each token, time, row and column. Text has three equal
  * ones; a picture's tokens have its start, plus row and column of the grid after the merger of 2 × 2 patches; the text behind

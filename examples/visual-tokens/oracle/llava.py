@@ -55,7 +55,7 @@ def run(model, name, kept, sequential):
     logits = []
     for step in range(4):
         at = positions if step == 0 else [positions[-1] + step]
-        output = model.model.language_model(inputs_embeds=following, position_ids=torch.tensor([at]), past_key_values=cache, use_cache=True)
+        output = model.model.language_model(inputs_embeds=following, position_ids=torch.tensor([at]), cache=cache, use_cache=True)
         cache = output.past_key_values
         logits.append(model.lm_head(output.last_hidden_state[:, -1]))
         answer.append(int(logits[-1].argmax()))
@@ -80,7 +80,7 @@ def qwen_positions(rows, columns, kept):
     return {"rows": rows, "columns": columns, "kept": kept, "positionIds": positions[:, stays].tolist()}
 
 
-model = LlavaForConditionalGeneration(LlavaConfig(vision_config=VISION, text_config=TEXT, image_token_index=PICTURE)).eval()
+model = LlavaForConditionalGeneration(LlavaConfig(vision_config=VISION, text_config=TEXT, image_token_id=PICTURE)).eval()
 for name, parameter in model.named_parameters():
     torch.nn.init.normal_(parameter, 1 if "norm" in name else 0, 0.4)
 tokens = torch.randn(ROWS * COLUMNS, VISION.hidden_size)

@@ -216,6 +216,12 @@ it('lists the models of a joint space as unproven, and fetches nothing of them u
   expect((await modelStatus({ modelsFolder })).find(({ name }) => name === 'embed-joint-image')).toMatchObject({ state: 'corrupt', detail: expect.stringContaining('no sha256') });
 });
 
+it('has a language model for a GPU that is unproven and not fetched either', async () => {
+  expect(await listModels({ modelsFolder, overlay: 'triton-gpu' })).toMatchObject([{ name: 'read-vision', state: 'unpinned', isOptional: true, isUnproven: true, version: 'llava-1.5-7b@unpinned' }]);
+  await expect(pullModels({ modelsFolder, overlay: 'triton-gpu', models: ['read-vision'], filesFolder })).rejects.toThrow('no sha256 of tokenizer.json, 1/config.json');
+  expect(await readdir(folder)).toEqual(['files']);
+});
+
 it('fetches a file of an unproven model once it is pinned', async () => {
   const entry = { weights: 'w', input: 'text', isOptional: true, isUnproven: true, isJoint: true, dimension: 2, batch: 1, maximumTokens: 64, paddingId: 1 };
   const file = { path: 'tokenizer.json', sha256: sha256(right), bytes: right.length, licence: 'MIT', sources: [{ file: 'a' }] };
