@@ -27,6 +27,14 @@ async function ended(id: string): Promise<{ state: string; result: Record<string
   return (await api().get(`/v1/operations/${id}`).expect(200)).body;
 }
 
+/** Evaluates. @returns the operation's result. */
+async function evaluate(path: string, body: object): Promise<Record<string, any>> {
+  const { headers } = await api().post(`${path}:evaluate`, body).expect(202);
+  const { state, problem, result } = (await ended(headers.location.slice('/v1/operations/'.length))) as Record<string, any>;
+  expect({ state, problem }).toEqual({ state: 'succeeded' });
+  return result;
+}
+
 async function reindex(path: string, space: string, modelVersion: string, more: object = {}) {
   const answer = await api().post(`${path}:reindex`, { space, modelVersion, ...more }).expect(202);
   expect(answer.headers.location).toBe(`/v1/operations/${answer.body.id}`);
@@ -89,8 +97,8 @@ it('measures two versions on the same labelled queries', async () => {
   await reindex(path, 'text', 'embed-text-wordllama', { sample: 0 });
   const modelVersions = (await versions(path, 'text')).map(({ modelVersion }) => modelVersion);
 
-  const { body } = await api().post(`${path}:evaluate`, { queries: labelled, k: [1, 3], modelVersions }).expect(200);
-  const [{ queries, versions: measured, differences }] = body.tasks;
+  const result = await evaluate(path, { queries: labelled, k: [1, 3], modelVersions });
+  const [{ queries, versions: measured, differences }] = result.tasks;
   expect(queries).toBe(10);
   const of = (figures: { metric: string; k: number; estimate: number; lower: number; upper: number }[], metric: string, k: number) => figures.find((figure) => figure.metric === metric && figure.k === k)!;
   const [minilm, wordllama] = measured.map(({ figures }: { figures: [] }) => of(figures, 'recall', 1));
@@ -98,15 +106,22 @@ it('measures two versions on the same labelled queries', async () => {
   expect(minilm.estimate).toBeGreaterThanOrEqual(wordllama.estimate);
   expect(minilm.upper).toBeGreaterThanOrEqual(minilm.estimate);
   expect(of(differences, 'recall', 1).estimate).toBeCloseTo(wordllama.estimate - minilm.estimate, 10);
-  expect((await api().post(`${path}:evaluate`, { queries: labelled, k: [1, 3], modelVersions }).expect(200)).body).toEqual(body);
+  expect(await evaluate(path, { queries: labelled, k: [1, 3], modelVersions })).toEqual(result);
 });
 
-it('answers hundreds of labelled texts within a request', async () => {
+it('measures a thousand texts, and pictures from blobs', async () => {
   const path = await newCollection('first', { spaces: ['text'].map((name) => ({ name })) });
   await api().post(`${path}/items:upsert`, { items }).expect(200);
-  const many = Array.from({ length: 300 }, (_, index) => ({ query: { text: `${pairs[index % 10][1]} ${index}` }, relevant: [`note-${index % 10}`] }));
-  const { body } = await api().post(`${path}:evaluate`, { queries: many }).expect(200);
-  expect(body.tasks).toMatchObject([{ queries: 300, versions: [{ figures: expect.any(Array) }] }]);
+  const many = Array.from({ length: 1_000 }, (_, index) => ({ query: { text: `${pairs[index % 10][1]} ${index}` }, relevant: [`note-${index % 10}`] }));
+  expect((await evaluate(path, { queries: many })).tasks).toMatchObject([{ queries: 1_000, versions: [{ figures: expect.any(Array) }] }]);
+
+  const photos = await newCollection();
+  await api().post(`${photos}/items:upsert`, { items: [{ id: 'photo', images: [{ base64: await photo(1) }] }] }).expect(200);
+  const blob = await supertest(platform.url).post('/v1/blobs').set('authorization', `Bearer ${platform.keys.first}`).type('image/jpeg').send(Buffer.from(await photoVariant(1), 'base64')).expect(201);
+  const { tasks } = await evaluate(photos, { queries: [{ query: { image: { blobId: blob.body.id } }, relevant: ['photo'] }], k: [1] });
+  expect(tasks[0].versions[0].figures).toContainEqual({ metric: 'recall', k: 1, estimate: 1, lower: 1, upper: 1 });
+  const unknown = await api().post(`${photos}:evaluate`, { queries: [{ query: { image: { blobId: '0'.repeat(64) } }, relevant: ['photo'] }] }).expect(422);
+  expect(unknown.body.violations).toMatchObject([{ pointer: '/queries/0/query/image/blobId' }]);
 });
 
 it('changes the model of pictures from the files that are kept', async () => {
@@ -128,7 +143,9 @@ it('refuses what it cannot do, and another tenant’s collection', async () => {
   await api().post(`${path}:switch`, { space: 'text', modelVersion: 'embed-text-wordllama' }).expect(404);
   await api('second').post(`${path}:reindex`, { space: 'text', modelVersion: 'embed-text-wordllama' }).expect(404);
   await api('second').post(`${path}:evaluate`, { queries: labelled }).expect(404);
-  const { body } = await api().post(`${path}:evaluate`, { queries: [...labelled, { query: { itemId: 'nobody' }, relevant: ['a'] }] }).expect(404);
-  expect(body.violations[0].pointer).toBe('/queries/10/query/itemId');
+  const wrong = await api().post(`${path}:evaluate`, { queries: [{ ...labelled[0], grades: [1, 2] }] }).expect(400);
+  expect(wrong.body.violations).toMatchObject([{ pointer: '/queries/0/grades' }]);
+  const { body } = await api().post(`${path}:evaluate`, { queries: [...labelled, { query: { itemId: 'nobody' }, relevant: ['a'] }] }).expect(202);
+  expect(await ended(body.id)).toMatchObject({ state: 'failed', problem: { reason: 'item-not-found', violations: [{ pointer: '/queries/10/query/itemId' }] } });
   await supertest(platform.url).post(`${path}:evaluate`).send({ queries: labelled }).expect(401);
 });

@@ -30,6 +30,9 @@ export interface Picture {
   readonly source: 'base64' | 'blobId' | 'url';
 }
 
+/** Who reads: blobs with the caller's token, all of it until the signal. */
+export type PictureReader = Pick<Call, 'token' | 'signal'> & { readonly deadline?: number };
+
 /** Brings the files that pictures in a request stand for. */
 @Injectable()
 export class Pictures {
@@ -42,13 +45,13 @@ export class Pictures {
    * @returns pictures, aligned with `inputs`.
    * @throws Problem picture-refused for one that is not there or too large, with its pointer.
    */
-  async load(inputs: readonly PictureInput[], call: Call): Promise<Picture[]> {
+  async load(inputs: readonly PictureInput[], reader: PictureReader): Promise<Picture[]> {
     const pictures = new Array<Picture>(inputs.length);
     let total = 0;
     const queue = inputs.entries();
     const work = async () => {
       for (const [index, { image, pointer }] of queue) {
-        const picture = await this.fetch(image, pointer, call);
+        const picture = await this.fetch(image, pointer, reader);
         total += picture.file.byteLength;
         if (total > maximumTotalBytes) throw picturesTooLarge(`${pointer}/${picture.source}`, maximumTotalBytes);
         pictures[index] = picture;
@@ -58,14 +61,14 @@ export class Pictures {
     return pictures;
   }
 
-  private async fetch({ source }: PictureSource, pointer: string, call: Call): Promise<Picture> {
+  private async fetch({ source }: PictureSource, pointer: string, reader: PictureReader): Promise<Picture> {
     if (source.case === 'base64') return { file: source.value, source: 'base64' };
-    if (source.case === 'blobId') return { file: await this.blob(source.value, `${pointer}/blobId`, call), source: 'blobId' };
-    if (source.case === 'url') return { file: await this.outsideFile(source.value, `${pointer}/url`, call), source: 'url' };
+    if (source.case === 'blobId') return { file: await this.blob(source.value, `${pointer}/blobId`, reader), source: 'blobId' };
+    if (source.case === 'url') return { file: await this.outsideFile(source.value, `${pointer}/url`, reader), source: 'url' };
     throw new TypeError('A picture has no source'); // the contract demands one
   }
 
-  private async blob(id: string, pointer: string, { token, deadline, signal }: Call): Promise<Uint8Array> {
+  private async blob(id: string, pointer: string, { token, deadline, signal }: PictureReader): Promise<Uint8Array> {
     const pieces: Uint8Array[] = [];
     try {
       const blob = await this.blobFiles.open(id, { token, deadline, signal });
@@ -80,7 +83,7 @@ export class Pictures {
     return Buffer.concat(pieces);
   }
 
-  private async outsideFile(address: string, pointer: string, { signal }: Call): Promise<Uint8Array> {
+  private async outsideFile(address: string, pointer: string, { signal }: PictureReader): Promise<Uint8Array> {
     try {
       return await this.outside.get(address, { maximumBytes, signal });
     } catch (error) {

@@ -14,7 +14,7 @@ import { FoundPairs } from './duplicate/found-pairs.service.ts';
 import { PicturePairs } from './duplicate/picture-pairs.service.ts';
 import { EmbeddingController } from './embedding/embedding.controller.ts';
 import { EvaluationController } from './evaluation/evaluation.controller.ts';
-import { Evaluations } from './evaluation/evaluations.service.ts';
+import { Evaluation } from './evaluation/evaluation.operation.ts';
 import { Galleries } from './gallery/galleries.service.ts';
 import { GalleryCalibration } from './gallery/gallery-calibration.service.ts';
 import { GalleryComparison } from './gallery/gallery-comparison.service.ts';
@@ -70,7 +70,7 @@ export class RetrievalModule {
         Collections,
         CollectionLog,
         CollectionViews,
-        Evaluations,
+        Evaluation,
         Duplicates,
         DuplicatesScan,
         FieldNames,

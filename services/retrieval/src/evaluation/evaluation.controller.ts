@@ -1,38 +1,54 @@
+import { type JsonObject, toJson } from '@bufbuild/protobuf';
 import { type Call, GrpcController, type Implementation, Problem, Reason, type Result } from '@touchstone/contracts';
-import { type EvaluateRequest, type EvaluateResponseSchema, EvaluationService, type LabelledQuery } from '@touchstone/contracts/gen/touchstone/retrieval/v1/evaluation_pb';
-import { readFilter } from '../search/filter-reader.ts';
-import { Queries } from '../search/queries.service.ts';
-import type { TaskName } from '../search/tasks.ts';
-import { Evaluations, type LabelledSearch, pointingTo } from './evaluations.service.ts';
-
-const defaultDepths = [1, 5, 10];
+import type { OperationSchema } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
+import { type EvaluateRequest, EvaluateRequestSchema, EvaluationService, type LabelledQuery } from '@touchstone/contracts/gen/touchstone/retrieval/v1/evaluation_pb';
+import { BlobFiles, pictureMissing } from '@touchstone/files';
+import { operationMessage, Operations } from '@touchstone/operations';
+import { Database } from '@touchstone/persistence';
+import type { EntityManager } from 'typeorm';
+import { Collections } from '../collection/collections.service.ts';
+import { picturesOfQuery } from '../search/queries.service.ts';
+import { searchedVersions } from '../search/searches.service.ts';
+import { type EvaluationInput, evaluationKind } from './evaluation.operation.ts';
+import { filterOf, pointingTo } from './labelled-search.ts';
 
 @GrpcController(EvaluationService)
 export class EvaluationController implements Implementation<typeof EvaluationService> {
   constructor(
-    private readonly evaluations: Evaluations,
-    private readonly queries: Queries,
+    private readonly database: Database,
+    private readonly operations: Operations,
+    private readonly collections: Collections,
+    private readonly blobFiles: BlobFiles,
   ) {}
 
-  async evaluate(request: EvaluateRequest, call: Call): Promise<Result<typeof EvaluateResponseSchema>> {
-    const { collection, confidence = 0.95, seed = 1, modelVersions, dimensions } = request;
-    const depths = request.k.length > 0 ? request.k : defaultDepths;
-    const searches: LabelledSearch[] = [];
-    for (const [index, query] of request.queries.entries()) searches.push(await this.toSearch(query, index, { dimensions, limit: Math.max(...depths) }, call));
-    const tasks = await this.evaluations.evaluate(call.tenant, collection, searches, { depths, confidence, seed, modelVersions }, call.signal);
-    return { tasks: tasks.map(({ versions, differences, ...task }) => ({ ...task, versions: versions.map(({ modelVersion, figures }) => ({ modelVersion, figures: [...figures] })), differences: [...differences] })) };
+  async evaluate(request: EvaluateRequest, call: Call): Promise<Result<typeof OperationSchema>> {
+    const { collection } = await this.collections.get(call.tenant, request.collection);
+    for (const modelVersion of request.modelVersions) searchedVersions(collection.spaces, modelVersion);
+    request.queries.forEach(refuseWrong);
+    const input: EvaluationInput = { request: toJson(EvaluateRequestSchema, request) as JsonObject, token: await this.tokenFor(request, call) };
+    const enqueue = (transaction: EntityManager) => this.operations.enqueue(transaction, call.tenant, evaluationKind, input);
+    return operationMessage(await this.database.transaction(call.tenant, enqueue, call.once(operationMessage)));
   }
 
-  private async toSearch({ query, task, filter, relevant, grades }: LabelledQuery, index: number, { dimensions, limit }: { dimensions?: number; limit: number }, call: Call): Promise<LabelledSearch> {
-    if (grades.length > 0 && grades.length !== relevant.length) throw gradesDiffer(index, relevant.length, grades.length);
-    try {
-      const read = filter ? readFilter(filter, '/filter') : { filter: undefined, fields: [] };
-      const asked = { query: await this.queries.read(query!, call), space: query!.space, task: task as TaskName | undefined, ...read };
-      const input = { ...asked, dimensions, limit, minPosition: 0, groupBy: 'note' as const, excludesSelf: true, facets: [], identity: [] };
-      return { input, relevant: new Map(relevant.map((id, place) => [id, grades[place] ?? 1])) };
-    } catch (error) {
-      throw pointingTo(index, error);
-    }
+  /** A token that reads the caller's blobs; empty when no query needs one. @throws Problem picture-refused for a blob that is not there */
+  private async tokenFor({ queries }: EvaluateRequest, call: Call): Promise<string> {
+    const pictures = queries.flatMap(({ query }, index) => picturesOfQuery(query!).map(({ image, pointer }) => ({ source: image.source, pointer: `/queries/${index}${pointer}/blobId` })));
+    const first = pictures.find(({ source }) => source.case === 'blobId');
+    if (first?.source.case !== 'blobId') return '';
+    return this.blobFiles.grant(first.source.value, call).catch((error: unknown) => {
+      throw error instanceof Problem && error.reason === Reason.BLOB_NOT_FOUND ? pictureMissing(first.pointer, error) : error;
+    });
+  }
+}
+
+/** What can be seen of a query before it is searched. */
+function refuseWrong({ query, filter, relevant, grades }: LabelledQuery, index: number): void {
+  if (grades.length > 0 && grades.length !== relevant.length) throw gradesDiffer(index, relevant.length, grades.length);
+  try {
+    filterOf(filter);
+    picturesOfQuery(query!);
+  } catch (error) {
+    throw pointingTo(index, error);
   }
 }
 

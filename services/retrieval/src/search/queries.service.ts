@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Call } from '@touchstone/contracts';
 import type { ImageInput } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import type { Example, NoteQuery, Query } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
-import { type Picture, Pictures } from '@touchstone/files';
+import { type Picture, type PictureReader, Pictures } from '@touchstone/files';
 import { queriedOcrText, tooManyPictures } from './search.errors.ts';
 import type { SearchQuery, Source } from './search-query.ts';
 
@@ -20,18 +19,27 @@ export class Queries {
   constructor(private readonly pictures: Pictures) {}
 
   /** @throws Problem picture-refused; invalid-request for too many pictures and for a picture with a text of its own. */
-  async read(query: Query, call: Call): Promise<SearchQuery> {
+  async read(query: Query, reader: PictureReader): Promise<SearchQuery> {
     const { examples } = query;
-    const asked = examples
-      ? [...examples.positive.map((each, index) => [each, `/query/examples/positive/${index}`] as const), ...examples.negative.map((each, index) => [each, `/query/examples/negative/${index}`] as const)]
-      : [[query, '/query'] as const];
-    const awaited = asked.flatMap(([each, pointer]) => picturesOf(each, pointer));
-    if (awaited.length > mostPictures) throw tooManyPictures(awaited.length, mostPictures);
-    const files = await this.pictures.load(awaited, call);
-    const sources = asked.map(([each, pointer]) => toSource(each, pointer, () => files.shift()!));
+    const files = await this.pictures.load(picturesOfQuery(query), reader);
+    const sources = askedOf(query).map(([each, pointer]) => toSource(each, pointer, () => files.shift()!));
     if (!examples) return sources[0];
     return { kind: 'examples', pointer: '/query/examples', positive: sources.slice(0, examples.positive.length), negative: sources.slice(examples.positive.length) };
   }
+}
+
+/** The pictures of a query, in order. @throws Problem invalid-request, as `read` */
+export function picturesOfQuery(query: Query): AskedPicture[] {
+  const pictures = askedOf(query).flatMap(([each, pointer]) => picturesOf(each, pointer));
+  if (pictures.length > mostPictures) throw tooManyPictures(pictures.length, mostPictures);
+  return pictures;
+}
+
+/** The query itself, or all its examples. */
+function askedOf(query: Query): (readonly [Example | Query, string])[] {
+  const { examples } = query;
+  if (!examples) return [[query, '/query']];
+  return [...examples.positive.map((each, index) => [each, `/query/examples/positive/${index}`] as const), ...examples.negative.map((each, index) => [each, `/query/examples/negative/${index}`] as const)];
 }
 
 function picturesOf({ image, note }: Example | Query, pointer: string): AskedPicture[] {

@@ -95,7 +95,8 @@ export class Searches {
   }
 }
 
-function searchedVersions(spaces: readonly Space[], modelVersion: string | undefined): readonly Space[] {
+/** The spaces with one of them in another version. @throws Problem model-not-found when none keeps it complete */
+export function searchedVersions(spaces: readonly Space[], modelVersion: string | undefined): readonly Space[] {
   if (modelVersion === undefined) return spaces;
   const inThatVersion = inVersion(spaces, modelVersion);
   if (!inThatVersion) throw versionNotComplete(modelVersion, spaces.flatMap(completeVersions));

@@ -7,6 +7,8 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
 import { file_touchstone_api_v1_policy } from "../../api/v1/policy_pb.ts";
+import type { OperationSchema } from "../../operations/v1/operation_pb.ts";
+import { file_touchstone_operations_v1_operation } from "../../operations/v1/operation_pb.ts";
 import type { Filter, Query } from "./search_pb.ts";
 import { file_touchstone_retrieval_v1_search } from "./search_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -15,7 +17,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/retrieval/v1/evaluation.proto.
  */
 export const file_touchstone_retrieval_v1_evaluation: GenFile = /*@__PURE__*/
-  fileDesc("Cih0b3VjaHN0b25lL3JldHJpZXZhbC92MS9ldmFsdWF0aW9uLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSLrAgoPRXZhbHVhdGVSZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEkQKB3F1ZXJpZXMYAiADKAsyJi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5MYWJlbGxlZFF1ZXJ5Qgu6SAiSAQUIARDoBxIeCgFrGAMgAygFQhO6SBCSAQ0QCBgBIgcaBRjoBygBEiMKCmRpbWVuc2lvbnMYBCABKAVCCrpIBxoFGIAgKAFIAIgBARIwCgpjb25maWRlbmNlGAUgASgBQhe6SBQSEhkrhxbZzvfvPykAAAAAAADgP0gBiAEBEhEKBHNlZWQYBiABKAVIAogBARIrCg5tb2RlbF92ZXJzaW9ucxgHIAMoCUITukgQkgENEAIYASIHcgUQARjIAUINCgtfZGltZW5zaW9uc0INCgtfY29uZmlkZW5jZUIHCgVfc2VlZCKoAwoNTGFiZWxsZWRRdWVyeRI1CgVxdWVyeRgBIAEoCzIeLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlF1ZXJ5Qga6SAPIAQESqgEKBHRhc2sYAiABKAlClgG6SJIBco8BUg1pbWFnZS10by10ZXh0Ug10ZXh0LXRvLWltYWdlUg1pbWFnZS10by1ub3RlUgx0ZXh0LXRvLW5vdGVSDW5vdGUtdG8taW1hZ2VSDG5vdGUtdG8tdGV4dFIMaW1hZ2UtdG8tb2NyUgxvY3ItdG8taW1hZ2VSC29jci10by1ub3RlUgxub3RlLXRvLW5vdGVIAIgBARIvCgZmaWx0ZXIYAyABKAsyHy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5GaWx0ZXISSAoIcmVsZXZhbnQYBCADKAlCNrpIM5IBMAgBEOgHGAEiJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll9+LV17MCwxMjd9JBIvCgZncmFkZXMYBSADKAFCH7pIHJIBGRDoByIUEhIZAAAAAABAj0AhAAAAAAAAAABCBwoFX3Rhc2siSgoQRXZhbHVhdGVSZXNwb25zZRI2CgV0YXNrcxgBIAMoCzInLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlRhc2tFdmFsdWF0aW9uIrEBCg5UYXNrRXZhbHVhdGlvbhIRCgR0YXNrGAEgASgJSACIAQESDwoHcXVlcmllcxgCIAEoBRI8Cgh2ZXJzaW9ucxgDIAMoCzIqLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlZlcnNpb25FdmFsdWF0aW9uEjQKC2RpZmZlcmVuY2VzGAQgAygLMh8udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuRmlndXJlQgcKBV90YXNrInMKEVZlcnNpb25FdmFsdWF0aW9uEhoKDW1vZGVsX3ZlcnNpb24YASABKAlIAIgBARIwCgdmaWd1cmVzGAIgAygLMh8udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuRmlndXJlQhAKDl9tb2RlbF92ZXJzaW9uIlMKBkZpZ3VyZRIOCgZtZXRyaWMYASABKAkSCQoBaxgCIAEoBRIQCghlc3RpbWF0ZRgDIAEoARINCgVsb3dlchgEIAEoARINCgV1cHBlchgFIAEoATK7AQoRRXZhbHVhdGlvblNlcnZpY2USpQEKCEV2YWx1YXRlEigudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuRXZhbHVhdGVSZXF1ZXN0GikudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuRXZhbHVhdGVSZXNwb25zZSJEirUYEAoOcmV0cmlldmFsOnJlYWSC0+STAio6ASoiJS92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn06ZXZhbHVhdGViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_touchstone_api_v1_policy, file_touchstone_retrieval_v1_search]);
+  fileDesc("Cih0b3VjaHN0b25lL3JldHJpZXZhbC92MS9ldmFsdWF0aW9uLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSLrAgoPRXZhbHVhdGVSZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEkQKB3F1ZXJpZXMYAiADKAsyJi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5MYWJlbGxlZFF1ZXJ5Qgu6SAiSAQUIARDoBxIeCgFrGAMgAygFQhO6SBCSAQ0QCBgBIgcaBRjoBygBEiMKCmRpbWVuc2lvbnMYBCABKAVCCrpIBxoFGIAgKAFIAIgBARIwCgpjb25maWRlbmNlGAUgASgBQhe6SBQSEhkrhxbZzvfvPykAAAAAAADgP0gBiAEBEhEKBHNlZWQYBiABKAVIAogBARIrCg5tb2RlbF92ZXJzaW9ucxgHIAMoCUITukgQkgENEAIYASIHcgUQARjIAUINCgtfZGltZW5zaW9uc0INCgtfY29uZmlkZW5jZUIHCgVfc2VlZCKoAwoNTGFiZWxsZWRRdWVyeRI1CgVxdWVyeRgBIAEoCzIeLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLlF1ZXJ5Qga6SAPIAQESqgEKBHRhc2sYAiABKAlClgG6SJIBco8BUg1pbWFnZS10by10ZXh0Ug10ZXh0LXRvLWltYWdlUg1pbWFnZS10by1ub3RlUgx0ZXh0LXRvLW5vdGVSDW5vdGUtdG8taW1hZ2VSDG5vdGUtdG8tdGV4dFIMaW1hZ2UtdG8tb2NyUgxvY3ItdG8taW1hZ2VSC29jci10by1ub3RlUgxub3RlLXRvLW5vdGVIAIgBARIvCgZmaWx0ZXIYAyABKAsyHy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5GaWx0ZXISSAoIcmVsZXZhbnQYBCADKAlCNrpIM5IBMAgBEOgHGAEiJ3IlMiNeW0EtWmEtejAtOV1bQS1aYS16MC05Ll9+LV17MCwxMjd9JBIvCgZncmFkZXMYBSADKAFCH7pIHJIBGRDoByIUEhIZAAAAAABAj0AhAAAAAAAAAABCBwoFX3Rhc2syzwEKEUV2YWx1YXRpb25TZXJ2aWNlErkBCghFdmFsdWF0ZRIoLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkV2YWx1YXRlUmVxdWVzdBojLnRvdWNoc3RvbmUub3BlcmF0aW9ucy52MS5PcGVyYXRpb24iXoq1GCoKDnJldHJpZXZhbDpyZWFkEMoBGAEqEy92MS9vcGVyYXRpb25zL3tpZH2C0+STAio6ASoiJS92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn06ZXZhbHVhdGViBnByb3RvMw", [file_buf_validate_validate, file_google_api_annotations, file_touchstone_api_v1_policy, file_touchstone_operations_v1_operation, file_touchstone_retrieval_v1_search]);
 
 /**
  * What is measured, and how.
@@ -131,147 +133,6 @@ export const LabelledQuerySchema: GenMessage<LabelledQuery> = /*@__PURE__*/
   messageDesc(file_touchstone_retrieval_v1_evaluation, 1);
 
 /**
- * What was measured.
- *
- * @generated from message touchstone.retrieval.v1.EvaluateResponse
- */
-export type EvaluateResponse = Message<"touchstone.retrieval.v1.EvaluateResponse"> & {
-  /**
-   * For each task that came; queries without one are together.
-   *
-   * @generated from field: repeated touchstone.retrieval.v1.TaskEvaluation tasks = 1;
-   */
-  tasks: TaskEvaluation[];
-};
-
-/**
- * Describes the message touchstone.retrieval.v1.EvaluateResponse.
- * Use `create(EvaluateResponseSchema)` to create a new message.
- */
-export const EvaluateResponseSchema: GenMessage<EvaluateResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_evaluation, 2);
-
-/**
- * How well one task is done.
- *
- * @generated from message touchstone.retrieval.v1.TaskEvaluation
- */
-export type TaskEvaluation = Message<"touchstone.retrieval.v1.TaskEvaluation"> & {
-  /**
-   * The task; absent for queries without one.
-   *
-   * @generated from field: optional string task = 1;
-   */
-  task?: string | undefined;
-
-  /**
-   * Queries of it.
-   *
-   * @generated from field: int32 queries = 2;
-   */
-  queries: number;
-
-  /**
-   * For each version in the order of the request; one without a name when none was named.
-   *
-   * @generated from field: repeated touchstone.retrieval.v1.VersionEvaluation versions = 3;
-   */
-  versions: VersionEvaluation[];
-
-  /**
-   * Second version less first, over the same queries; empty unless there are two. An interval without 0 is a difference.
-   *
-   * @generated from field: repeated touchstone.retrieval.v1.Figure differences = 4;
-   */
-  differences: Figure[];
-};
-
-/**
- * Describes the message touchstone.retrieval.v1.TaskEvaluation.
- * Use `create(TaskEvaluationSchema)` to create a new message.
- */
-export const TaskEvaluationSchema: GenMessage<TaskEvaluation> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_evaluation, 3);
-
-/**
- * How well one version does it.
- *
- * @generated from message touchstone.retrieval.v1.VersionEvaluation
- */
-export type VersionEvaluation = Message<"touchstone.retrieval.v1.VersionEvaluation"> & {
-  /**
-   * The version; absent when the active versions were searched.
-   *
-   * @generated from field: optional string model_version = 1;
-   */
-  modelVersion?: string | undefined;
-
-  /**
-   * The figures.
-   *
-   * @generated from field: repeated touchstone.retrieval.v1.Figure figures = 2;
-   */
-  figures: Figure[];
-};
-
-/**
- * Describes the message touchstone.retrieval.v1.VersionEvaluation.
- * Use `create(VersionEvaluationSchema)` to create a new message.
- */
-export const VersionEvaluationSchema: GenMessage<VersionEvaluation> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_evaluation, 4);
-
-/**
- * A mean over queries, with its bootstrap interval.
- *
- * @generated from message touchstone.retrieval.v1.Figure
- */
-export type Figure = Message<"touchstone.retrieval.v1.Figure"> & {
-  /**
-   * `recall` (share of the relevant items that were found), `precision` (share of the hits that are relevant), `ndcg` (order
-   * and grades, 1 is the best order) or `mrr` (1 / rank of the first relevant hit).
-   *
-   * @generated from field: string metric = 1;
-   */
-  metric: string;
-
-  /**
-   * The depth.
-   *
-   * @generated from field: int32 k = 2;
-   */
-  k: number;
-
-  /**
-   * The mean.
-   *
-   * @generated from field: double estimate = 3;
-   */
-  estimate: number;
-
-  /**
-   * Lower end of the interval.
-   *
-   * @generated from field: double lower = 4;
-   */
-  lower: number;
-
-  /**
-   * Upper end of the interval.
-   *
-   * @generated from field: double upper = 5;
-   */
-  upper: number;
-};
-
-/**
- * Describes the message touchstone.retrieval.v1.Figure.
- * Use `create(FigureSchema)` to create a new message.
- */
-export const FigureSchema: GenMessage<Figure> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_evaluation, 5);
-
-/**
  * How well a collection is searched.
  *
  * @generated from service touchstone.retrieval.v1.EvaluationService
@@ -279,16 +140,23 @@ export const FigureSchema: GenMessage<Figure> = /*@__PURE__*/
 export const EvaluationService: GenService<{
   /**
    * Searches with labelled queries and measures what is found: R@k, P@k, nDCG@k and MRR for each task, each with a bootstrap
-   * interval; with two versions of a model on the same queries also their difference, query by query. It answers within the
-   * request: a thousand texts take seconds, and queries with pictures come in smaller numbers because of their size. What
-   * takes too long ends with 504, and nothing is kept either way.
+   * interval; with two versions of a model on the same queries also their difference, query by query. An operation: follow it
+   * at `GET /v1/operations/{id}`, where its result stays. It survives restarts and goes on where it was. A query that turns out
+   * wrong fails it, with the pointer to the query. Queries with pictures from blobs also need the scope `blobs:read`.
+   *
+   * The result has `tasks`: for each task that came (queries without one are together) the number of its `queries`; `versions`
+   * in the order of the request, each with `modelVersion` when one was named and `figures`; and `differences`, the second
+   * version less the first over the same queries, empty unless there are two: an interval without 0 is a difference. A figure
+   * has `metric` (`recall`: share of the relevant items that were found; `precision`: share of the hits that are relevant;
+   * `ndcg`: order and grades, 1 is the best order; `mrr`: 1 / rank of the first relevant hit), the depth `k`, `estimate`, the
+   * mean, and `lower` and `upper`, the ends of its interval.
    *
    * @generated from rpc touchstone.retrieval.v1.EvaluationService.Evaluate
    */
   evaluate: {
     methodKind: "unary";
     input: typeof EvaluateRequestSchema;
-    output: typeof EvaluateResponseSchema;
+    output: typeof OperationSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_touchstone_retrieval_v1_evaluation, 0);

@@ -1,6 +1,6 @@
 import { Reason } from '@touchstone/contracts';
 import { testDatabase, type TestDatabase } from '@touchstone/testing';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { type Replica, startReplica } from '../fixture/replica.ts';
 
 const collection = 'evaluated';
@@ -25,8 +25,44 @@ afterAll(async () => {
 });
 
 type Request = Parameters<Replica['evaluations']['evaluate']>[0];
-const evaluate = (request: Omit<Request, 'collection' | '$typeName'>) => replica.evaluations.evaluate({ collection, ...request }, replica.options);
-const problemOf = (request: Omit<Request, 'collection' | '$typeName'>) => evaluate(request).then(() => undefined, (error: { reason: Reason; violations: { pointer?: string }[] }) => `${Reason[error.reason]} ${error.violations[0]?.pointer}`);
+type Asked = Omit<Request, 'collection' | '$typeName'>;
+interface Figure {
+  readonly metric: string;
+  readonly k: number;
+  readonly estimate: number;
+  readonly lower: number;
+  readonly upper: number;
+}
+interface Evaluated {
+  readonly tasks: readonly { readonly task?: string; readonly queries: number; readonly versions: readonly { readonly modelVersion?: string; readonly figures: readonly Figure[] }[]; readonly differences: readonly Figure[] }[];
+}
+
+const begin = async (request: Asked, { evaluations, options } = replica) => (await evaluations.evaluate({ collection, ...request }, options)).id;
+
+/** @returns the operation when it has ended. */
+async function ended(id: string, { operations, options } = replica) {
+  for await (const { event } of operations.watchOperation({ id }, options)) if (event.case === 'finished') return event.value;
+  throw new Error('the stream ended before the operation');
+}
+
+async function evaluate(request: Asked): Promise<Evaluated> {
+  const { state, result, problem } = await ended(await begin(request));
+  expect({ state, problem }).toEqual({ state: 'succeeded' });
+  return result as unknown as Evaluated;
+}
+
+/** What is refused at once, or what the operation failed with. */
+async function problemOf(request: Asked): Promise<string> {
+  let id: string;
+  try {
+    id = await begin(request);
+  } catch (error) {
+    const { reason, violations } = error as { reason: Reason; violations: { pointer?: string }[] };
+    return `${Reason[reason]} ${violations[0]?.pointer}`;
+  }
+  const { problem } = await ended(id);
+  return `fails: ${problem!.reason} ${problem!.violations[0]?.pointer}`;
+}
 
 it('measures each task by itself, with intervals', async () => {
   // A relevant item that is not there can never be found.
@@ -69,10 +105,59 @@ it('searches under a query’s own filter', async () => {
 
 it('names the query that is wrong', async () => {
   const good = queries[0];
-  expect(await problemOf({ queries: [good, { query: { itemId: 'nobody' }, relevant: ['a'] }] })).toBe('ITEM_NOT_FOUND /queries/1/query/itemId');
-  expect(await problemOf({ queries: [good, { query: { text: 'x' }, filter: { field: 'nothing', exists: true }, relevant: ['a'] }] })).toBe('UNKNOWN_FIELD /queries/1/filter/field');
+  expect(await problemOf({ queries: [good, { query: { itemId: 'nobody' }, relevant: ['a'] }] })).toBe('fails: item-not-found /queries/1/query/itemId');
+  expect(await problemOf({ queries: [good, { query: { text: 'x' }, filter: { field: 'nothing', exists: true }, relevant: ['a'] }] })).toBe('fails: unknown-field /queries/1/filter/field');
   expect(await problemOf({ queries: [{ ...good, grades: [1, 2] }] })).toBe('INVALID_REQUEST /queries/0/grades');
   expect(await problemOf({ queries: [good], modelVersions: ['hash@9'] })).toBe('MODEL_NOT_FOUND /modelVersions');
-  expect(await problemOf({ queries: [good], dimensions: 17 })).toBe('DIMENSIONS_REFUSED /dimensions');
+  expect(await problemOf({ queries: [good], dimensions: 17 })).toBe('fails: dimensions-refused /dimensions');
   expect(await problemOf({ queries: [] })).toBe('INVALID_REQUEST /queries');
+  expect(await problemOf({ queries: [good, { query: { text: 'x' }, filter: { field: 'even', range: {} }, relevant: ['a'] }] })).toBe('INVALID_REQUEST /queries/1/filter/range');
+  await expect(replica.evaluations.evaluate({ collection: 'nowhere', queries: [good] }, replica.options)).rejects.toMatchObject({ reason: Reason.COLLECTION_NOT_FOUND });
+});
+
+const many = Array.from({ length: 120 }, (_, index) => ({ query: { text: `Title ${index % 40} of many` }, relevant: [`item-${index % 40}`] }));
+
+it('goes on behind its last checkpoint when its replica stops, to the same figures', async () => {
+  const expected = await evaluate({ queries: many });
+  const replicas = [replica, await startReplica(database, replica.tenant)];
+  const reached = Promise.withResolvers<Replica>();
+  const held = Promise.withResolvers<void>();
+  held.promise.catch(() => undefined);
+  for (const each of replicas) {
+    each.asked.texts.length = 0;
+    each.hooks.beforeEmbedding = () => {
+      if (each.asked.texts.length < 70) return;
+      reached.resolve(each);
+      return held.promise;
+    };
+  }
+  const id = await begin({ queries: many });
+  const worker = await reached.promise;
+  replica = replicas.find((each) => each !== worker)!;
+  delete replica.hooks.beforeEmbedding;
+  const stopping = worker.stop();
+  held.reject(new Error('the model is gone'));
+  await stopping;
+  const { state, result } = await ended(id);
+  expect(state).toBe('succeeded');
+  expect(result).toEqual(expected);
+  expect(replica.asked.texts).toHaveLength(many.length - 50); // of a checkpoint
+});
+
+it('begins anew when another version becomes active in between, so that all queries are measured in one', async () => {
+  const version = { collection, space: 'text', modelVersion: 'hash@2' };
+  let embedded = 0;
+  replica.hooks.beforeEmbedding = async (_, inputs) => {
+    const before = embedded;
+    embedded += inputs;
+    if (before < 60 && embedded >= 60) await replica.versions.switchModelVersion(version, replica.options);
+  };
+  onTestFinished(async () => {
+    delete replica.hooks.beforeEmbedding;
+    await replica.versions.switchModelVersion({ ...version, modelVersion: 'hash@1' }, replica.options);
+  });
+  const { tasks } = await evaluate({ queries: many });
+  delete replica.hooks.beforeEmbedding;
+  const { tasks: [{ versions: [{ figures }] }] } = await evaluate({ queries: many, modelVersions: ['hash@2'] });
+  expect(tasks[0].versions[0].figures).toEqual(figures);
 });
