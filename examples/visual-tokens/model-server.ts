@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { TritonClient } from '@touchstone/triton-client';
@@ -23,7 +24,7 @@ export async function startModelServer(repository: string): Promise<{ url: strin
   };
   try {
     const [{ url }] = (await Promise.race([once(server, 'message'), ended.then(([code]) => Promise.reject(new Error(`the model server ended with ${code}`)))])) as [{ url: string }];
-    await allLoaded(url);
+    await allLoaded(url, await readdir(repository));
     return { url, stop };
   } catch (error) {
     await stop();
@@ -31,14 +32,14 @@ export async function startModelServer(repository: string): Promise<{ url: strin
   }
 }
 
-async function allLoaded(url: string): Promise<void> {
+async function allLoaded(url: string, names: readonly string[]): Promise<void> {
   const triton = new TritonClient(url);
   try {
     for (;;) {
       const models = await triton.repositoryIndex();
       const broken = models.find(({ state }) => state === 'UNAVAILABLE');
       if (broken) throw new Error(`${broken.name}: ${broken.reason}`);
-      if (models.every(({ state }) => state === 'READY')) return;
+      if (names.every((name) => models.some((model) => model.name === name && model.state === 'READY'))) return;
       await delay(50);
     }
   } finally {
