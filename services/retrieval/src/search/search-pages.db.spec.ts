@@ -115,29 +115,33 @@ describe('an item of two spaces', () => {
   });
 });
 
-it('pages to the end with one vector, and through the best 1,000 with several', async () => {
+it('pages to the end with one vector, and through the best 1,000 with several, whose last page says that it is cut', async () => {
   const { options } = joint.replica;
   await joint.replica.collections.putCollection({ collection: 'long', spaces: [{ name: 'joint', dimension: 2, modelVersion: 'synthetic@1' }] }, options);
   const angle = (index: number) => [Math.cos(index / 1000), Math.sin(index / 1000)];
   const image = [0, 700].map((index) => ({ values: angle(index).map((value) => ({ kind: { case: 'numberValue', value } }) as const) }));
   await joint.replica.items.upsertItems({ collection: 'long', items: [{ id: 'asks', vectors: { joint: { image } } }] }, options);
   for (let start = 0; start < 1_100; start += 100) {
-    const items = Array.from({ length: 100 }, (_, index) => ({ id: `n${start + index}`, vectors: { joint: { note: angle(start + index) } } }));
+    const items = Array.from({ length: 100 }, (_, index) => ({ id: `n${start + index}`, attributes: { number: start + index }, vectors: { joint: { note: angle(start + index) } } }));
     await joint.replica.items.upsertItems({ collection: 'long', items }, options);
   }
-  const all = async (query: Request['query']) => {
+  const all = async (query: Request['query'], isCut: boolean, filter?: Request['filter']) => {
     const found: string[] = [];
     for (let cursor: string | undefined, page = 0; page === 0 || cursor; page++) {
-      const answer = await joint.replica.searches.search({ collection: 'long', query, limit: 300, cursor }, options);
+      const answer = await joint.replica.searches.search({ collection: 'long', query, filter, limit: 300, cursor }, options);
       found.push(...ids(answer.hits));
       cursor = answer.nextCursor;
+      expect(answer.isCut).toBe(isCut && !cursor);
     }
     return found;
   };
-  const byVector = await all({ vector: angle(1_200) });
+  const byVector = await all({ vector: angle(1_200) }, false);
   expect(byVector.slice(0, 3)).toEqual(['n1099', 'n1098', 'n1097']);
   expect(new Set(byVector).size).toBe(1_101);
-  expect(new Set(await all({ itemId: 'asks' })).size).toBe(1_000);
+  expect(new Set(await all({ itemId: 'asks' }, true)).size).toBe(1_000);
+  const numbered = (below: number) => ({ field: 'number', range: { lt: { kind: { case: 'numberValue' as const, value: below } } } });
+  for (const fitting of [999, 1_000]) expect(new Set(await all({ itemId: 'asks' }, false, numbered(fitting))).size).toBe(fitting);
+  expect(new Set(await all({ itemId: 'asks' }, true, numbered(1_001))).size).toBe(1_000);
 });
 
 it('has exactly `limit` groups whenever there are so many', async () => {

@@ -16,6 +16,7 @@ export function toResponse(answer: SearchAnswer, request: SearchRequest, items: 
   return {
     hits: answer.hits.map((hit) => toHit(hit, answer, request, items)),
     nextCursor: answer.nextCursor,
+    isCut: answer.isCut,
     facets: request.facets.map((field) => toFacet(field, answer)),
     explanation: request.explain ? toExplanation(answer, request) : undefined,
   };

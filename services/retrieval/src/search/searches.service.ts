@@ -46,6 +46,8 @@ export interface SearchedSpace extends SpaceQuery {
 export interface SearchAnswer {
   readonly hits: readonly RankedHit[];
   readonly nextCursor?: string;
+  /** Whether more matches though there is no next page. */
+  readonly isCut: boolean;
   readonly facets: ReadonlyMap<string, readonly FacetValue[]>;
   /** Position of the log that was searched. */
   readonly position: number;
@@ -56,6 +58,8 @@ export interface SearchAnswer {
 interface Ranked {
   readonly hits: readonly RankedHit[];
   readonly spaces: readonly SearchedSpace[];
+  /** Whether something that matches has no place in the ranking: it ends before. */
+  readonly isCut: boolean;
 }
 
 @Injectable()
@@ -87,11 +91,11 @@ export class Searches {
     const queries = after?.embedded ? [embeddedBefore(after.embedded, asked)] : await this.vectors.of(view, asked, input, signal);
 
     const position = view.position;
-    const { hits, spaces } = await (isOneVector(queries) ? nextOfOneVector(view, queries[0], input, after) : nextOfSeveral(view, queries, input, after));
+    const { hits, spaces, isCut } = await (isOneVector(queries) ? nextOfOneVector(view, queries[0], input, after) : nextOfSeveral(view, queries, input, after));
     const facets = input.facets.length > 0 ? await view.index.facets(input.facets, input.filter, facetValues) : new Map<string, readonly FacetValue[]>();
     const shown = hits.slice(0, input.limit);
     const nextCursor = hits.length > input.limit ? writeCursor(placeAfter(shown, after, queries, input), identity) : undefined;
-    return { hits: shown, nextCursor, facets, position, spaces };
+    return { hits: shown, nextCursor, isCut: isCut && nextCursor === undefined, facets, position, spaces };
   }
 }
 
@@ -108,7 +112,7 @@ const isOneVector = (queries: readonly SpaceQuery[]) => queries.length === 1 && 
 /** The index goes on after the last hit by itself, so there is no end to the pages but that of the matches. */
 async function nextOfOneVector(view: CollectionView, query: SpaceQuery, input: SearchInput, after: Place | undefined): Promise<Ranked> {
   const { hits, searched } = await searchSpace(view, query, input, { limit: input.limit + 1, after });
-  return { hits: rankedInSpace(hits, query.space.name, after?.shown ?? 0), spaces: [searched] };
+  return { hits: rankedInSpace(hits, query.space.name, after?.shown ?? 0), spaces: [searched], isCut: false };
 }
 
 /**
@@ -119,11 +123,12 @@ async function nextOfOneVector(view: CollectionView, query: SpaceQuery, input: S
 async function nextOfSeveral(view: CollectionView, queries: readonly SpaceQuery[], input: SearchInput, after: Place | undefined): Promise<Ranked> {
   const start = after?.shown ?? 0;
   const end = start + input.limit + 1;
-  const limit = queries.length > 1 ? rankingDepth : Math.min(end, rankingDepth);
-  const results = await Promise.all(queries.map((query) => searchSpace(view, query, input, { limit })));
-  const rankings = results.map(({ hits }, index) => ({ space: queries[index].space.name, hits }));
+  const depth = queries.length > 1 ? rankingDepth : Math.min(end, rankingDepth);
+  const results = await Promise.all(queries.map((query) => searchSpace(view, query, input, { limit: depth + 1 })));
+  const isCut = results.some(({ hits }) => hits.length > rankingDepth);
+  const rankings = results.map(({ hits }, index) => ({ space: queries[index].space.name, hits: hits.slice(0, depth) }));
   const ranking = rankings.length > 1 ? fuse(rankings, input.groupBy) : rankedInSpace(rankings[0].hits, rankings[0].space, 0);
-  return { hits: ranking.slice(start, end), spaces: results.map(({ searched }) => searched) };
+  return { hits: ranking.slice(start, end), spaces: results.map(({ searched }) => searched), isCut };
 }
 
 async function searchSpace(view: CollectionView, query: SpaceQuery, input: SearchInput, page: Pick<IndexQuery, 'limit' | 'after'>) {
