@@ -6,7 +6,7 @@ export default mergeConfig(
   fromSource,
   defineConfig({
     test: {
-      include: ['{apps,libs,services}/**/*.spec.ts', '{examples,tools}/**/*.spec.ts', 'charts/**/*.spec.ts'],
+      include: ['{apps,bench,libs,services}/**/*.spec.ts', '{examples,tools}/**/*.spec.ts', 'charts/**/*.spec.ts'],
       globalSetup: ['libs/testing/src/peers/template-server.setup.ts'],
       maxWorkers: 2,
       testTimeout: 30_000,
