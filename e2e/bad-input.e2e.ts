@@ -103,6 +103,7 @@ describe('spaces', () => {
     ['a name that is none', [{ ...own, name: 'Joint' }], '/spaces/0/name'],
     ['no dimension', [{ name: 'joint', modelVersion: 'mine@1' }], '/spaces/0/dimension'],
     ['a dimension of 4097', [{ ...own, dimension: 4097 }], '/spaces/0/dimension'],
+    ['a joint space without a joint model', [{ name: 'text' }, { name: 'joint' }], '/spaces/1/name'],
     ['no model version', [{ name: 'text' }, { name: 'joint', dimension: 2 }], '/spaces/1/modelVersion'],
     ['a kind that is none', [{ ...own, kinds: ['video'] }], '/spaces/0/kinds/0'],
     ['a space twice', [own, { name: 'text' }, own], '/spaces/2/name'],

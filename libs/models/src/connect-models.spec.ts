@@ -1,9 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
-import { connectModels, ModelNotReady, readManifest, versionOf } from './index.ts';
+import { connectModels, modelRepositoryFolder, ModelNotReady, readManifest, versionOf } from './index.ts';
 
 it('is there without weights and without a server, and says what is missing', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'models-'));
@@ -41,9 +41,23 @@ it('reads a manifest in which every file has a licence and a source, and a diges
 it('keeps the models of a joint space apart from the versions of the others', async () => {
   const models = connectModels({ url: 'unix:/nobody', repository: '/nowhere' });
   try {
-    expect(models.joint).toMatchObject({ text: { name: 'embed-joint-text', dimension: 768 }, image: { name: 'embed-joint-image', dimension: 768 } });
+    expect(models.joints).toMatchObject([{ name: 'embed-joint', dimension: 768, isPinned: false }]);
     expect([...models.texts, ...models.images].map(({ name }) => name).filter((name) => name.includes('joint'))).toEqual([]);
+    expect((await models.ready()).map(({ name }) => name)).toContain('embed-joint');
   } finally {
     await models.close();
+  }
+});
+
+it('refuses a joint model that is no pair', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'models-'));
+  try {
+    const manifest = join(folder, 'manifest.json');
+    const { laptop } = JSON.parse(await readFile(new URL('manifest.json', modelRepositoryFolder), 'utf8'));
+    delete laptop['embed-joint-image'];
+    await writeFile(manifest, JSON.stringify({ laptop }));
+    expect(() => connectModels({ url: 'unix:/nobody', repository: '/nowhere', manifest })).toThrow('embed-joint needs one model of texts and one of pictures');
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 });

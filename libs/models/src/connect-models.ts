@@ -1,7 +1,8 @@
 import { TritonClient } from '@touchstone/triton-client';
 
-import type { EmbeddingModel, TextEmbeddingModel } from './embedding-model.ts';
-import { readManifest, versionOf, type ModelEntry, type Overlay } from './manifest.ts';
+import type { EmbeddingModel, JointEmbeddingModel, TextEmbeddingModel } from './embedding-model.ts';
+import { JointPair } from './joint-pair.ts';
+import { isPinned, readManifest, versionOf, type ModelEntry, type Overlay } from './manifest.ts';
 import type { PerceptualHash } from './perceptual-hash.ts';
 import { PictureProcesses, type PictureLimits } from './picture-processes.ts';
 import { TritonImageEmbedding } from './triton-image-embedding.ts';
@@ -43,8 +44,8 @@ export interface Models {
   readonly texts: readonly TextEmbeddingModel[];
   /** All versions, `image` first. */
   readonly images: readonly EmbeddingModel<Uint8Array>[];
-  /** A model of texts and one of pictures whose vectors share one space; absent where the manifest has none. */
-  readonly joint?: { readonly text: TextEmbeddingModel; readonly image: EmbeddingModel<Uint8Array> };
+  /** Models of texts, pictures and notes in one space, in the manifest's order; new collections take the first that is pinned. */
+  readonly joints: readonly JointEmbeddingModel[];
   /** Turns pictures into visual tokens; absent where the manifest has none. */
   readonly encoder?: VisionEncoder;
   /** PDQ of picture files; needs no server. @throws PictureRefused for one that is no picture we take. */
@@ -67,19 +68,18 @@ export function connectModels({ url, repository, overlay = 'laptop', manifest, t
   const imageModel = (name: string) => new TritonImageEmbedding(triton, name, entries[name], pictureProcesses);
   const texts = namesOf(entries, 'text').map(textModel);
   const images = namesOf(entries, 'image').map(imageModel);
-  const jointName = (input: ModelEntry['input']) => Object.keys(entries).find((name) => entries[name].isJoint && entries[name].input === input);
   const encoderName = Object.keys(entries).find((name) => entries[name].encoder && !entries[name].isOptional);
-  const [jointText, jointImage] = [jointName('text'), jointName('image')];
+  const joints = partsOfJoints(entries).map(({ name, text, image }) => new JointPair(name, textModel(text), imageModel(image), [text, image].every((part) => isPinned(entries[part]))));
 
   return {
     text: texts[0],
     image: images[0],
     texts,
     images,
-    ...(jointText && jointImage ? { joint: { text: textModel(jointText), image: imageModel(jointImage) } } : {}),
+    joints,
     ...(encoderName ? { encoder: new TritonVisionEncoder(triton, encoderName, entries[encoderName], pictureProcesses) } : {}),
     perceptualHashes: (files, options) => Promise.all(files.map((bytes, index) => pictureProcesses.hash(bytes, index, options?.signal))),
-    ready: (options) => readiness(triton, entries, options?.signal),
+    ready: (options) => readiness(triton, entries, joints, options?.signal),
     async close() {
       triton.close();
       await pictureProcesses.close();
@@ -89,21 +89,39 @@ export function connectModels({ url, repository, overlay = 'laptop', manifest, t
 
 /** The embedding models of one kind, that of new collections first. */
 function namesOf(entries: Overlay, input: ModelEntry['input']): string[] {
-  const [first, ...others] = Object.keys(entries).filter((name) => entries[name].input === input && !entries[name].isJoint && !entries[name].encoder).sort((a, b) => Number(entries[a].isOptional) - Number(entries[b].isOptional));
+  const [first, ...others] = Object.keys(entries).filter((name) => entries[name].input === input && !entries[name].joint && !entries[name].encoder).sort((a, b) => Number(entries[a].isOptional) - Number(entries[b].isOptional));
   if (first === undefined || entries[first].isOptional) throw new Error(`the manifest has no ${input} model for new collections`);
   return [first, ...others];
 }
 
-async function readiness(triton: TritonClient, entries: Overlay, signal?: AbortSignal): Promise<ModelReadiness[]> {
+/** @throws Error for a joint model that is no pair. */
+function partsOfJoints(entries: Overlay): { name: string; text: string; image: string }[] {
+  const groups = Map.groupBy(Object.keys(entries).filter((part) => entries[part].joint), (part) => entries[part].joint!);
+  return [...groups].map(([name, parts]) => {
+    const [text, image] = (['text', 'image'] as const).map((input) => parts.find((part) => entries[part].input === input));
+    if (!text || !image || parts.length > 2) throw new Error(`the manifest's joint model ${name} needs one model of texts and one of pictures, and has ${parts.join(', ')}`);
+    return { name, text, image };
+  });
+}
+
+/** Of each model; a joint one is ready when its parts are. */
+async function readiness(triton: TritonClient, entries: Overlay, joints: readonly JointEmbeddingModel[], signal?: AbortSignal): Promise<ModelReadiness[]> {
   const states = await triton.repositoryIndex({ timeoutMs: 2_000, signal }).catch((error: Error) => {
     if (signal?.aborted) throw error;
     return error;
   });
-  return Object.entries(entries).map(([name, entry]) => {
-    const model = { name, version: versionOf(entry), role: entry.encoder ? 'encoder' : 'embedding', isOptional: entry.isOptional } as const;
-    if (states instanceof Error) return { ...model, isReady: false, reason: `no answer from the model server: ${states.message}` };
-    const found = states.find((state) => state.name === name);
-    if (found?.state === 'READY') return { ...model, isReady: true };
-    return { ...model, isReady: false, reason: found?.reason || `the model server does not have it; run: touchstone models pull${entry.isOptional ? ` ${name}` : ''}` };
-  });
+  const reasonOf = (part: string, pulled: string): string | undefined => {
+    if (states instanceof Error) return `no answer from the model server: ${states.message}`;
+    const found = states.find((state) => state.name === part);
+    return found?.state === 'READY' ? undefined : found?.reason || `the model server does not have it; run: touchstone models pull${pulled}`;
+  };
+  const stateOf = (reason: string | undefined) => ({ isReady: reason === undefined, ...(reason === undefined ? {} : { reason }) });
+  const alone = Object.entries(entries).filter(([, { joint }]) => joint === undefined);
+  return [
+    ...alone.map(([name, entry]) => ({ name, version: versionOf(entry), role: entry.encoder ? ('encoder' as const) : ('embedding' as const), isOptional: entry.isOptional, ...stateOf(reasonOf(name, entry.isOptional ? ` ${name}` : '')) })),
+    ...joints.map(({ name, version }) => {
+      const reasons = Object.keys(entries).filter((part) => entries[part].joint === name).map((part) => reasonOf(part, ` ${name}`));
+      return { name, version, role: 'embedding' as const, isOptional: true, ...stateOf(reasons.find((reason) => reason !== undefined)) };
+    }),
+  ];
 }

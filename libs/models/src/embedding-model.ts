@@ -17,6 +17,20 @@ export interface EmbeddingModel<Input> {
   embed(inputs: readonly Input[], options?: { signal?: AbortSignal }): Promise<Float32Array[]>;
 }
 
+/** A text, a picture, or a note of both: at least one thing. */
+export interface NoteInput {
+  /** Empty when there is none. */
+  readonly text: string;
+  /** Files, in the order of the note. */
+  readonly pictures: readonly Uint8Array[];
+}
+
+/** A model whose texts, pictures and notes share one space. `PictureRefused` counts all pictures of a call, in their order. */
+export interface JointEmbeddingModel extends EmbeddingModel<NoteInput> {
+  /** Whether the manifest has the digests of its weights; until then they are never loaded, and it cannot embed. */
+  readonly isPinned: boolean;
+}
+
 /** The model of texts. */
 export interface TextEmbeddingModel extends EmbeddingModel<string> {
   /** Tokens that `embed` reads of each text, with those at both ends. @throws ModelNotReady while the tokenizer is absent. */

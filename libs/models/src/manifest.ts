@@ -62,8 +62,8 @@ const model = z.strictObject({
   isOptional: z.boolean().default(false),
   /** Nobody has run these weights with this code. */
   isUnproven: z.boolean().default(false),
-  /** Half of a pair whose texts and pictures share one space; it is no other version of a model of texts or pictures alone. */
-  isJoint: z.boolean().default(false),
+  /** The joint model of which this is the part for texts, or for pictures: `embed-joint`. It is no version of a model of these alone. */
+  joint: z.string().min(1).optional(),
   /** Of an encoder of visual tokens: it makes no vector of a picture, so it is no version of a model of pictures. */
   encoder: encoder.optional(),
   /** Numbers of a vector, or of an encoder's token. */
@@ -122,3 +122,6 @@ export function versionOf({ weights, files }: ModelEntry): string {
   const graph = files.find(({ path }) => path.endsWith('.onnx')) ?? files[0];
   return `${weights}@${graph.sha256?.slice(0, 12) ?? 'unpinned'}`;
 }
+
+/** Whether every file has something to compare it with. */
+export const isPinned = ({ files }: ModelEntry): boolean => files.every(({ sha256, bytes }) => sha256 !== undefined && bytes !== undefined);

@@ -19,7 +19,7 @@ export interface ModelsFolderOptions {
 }
 
 export interface PullOptions extends ModelsFolderOptions {
-  /** Only these; when absent those of new collections, and optional ones that were pulled before. */
+  /** Only these, a joint model by its own name or those of its parts; when absent those of new collections, and optional ones that were pulled before. */
   models?: readonly string[];
   /** Folder that holds the manifest's `file` sources, for machines without a network. */
   filesFolder?: string;
@@ -65,8 +65,10 @@ export async function listModels({ modelsFolder, overlay = 'laptop', manifest }:
   return statuses.map((status) => ({ ...status, input: models[status.name].input, dimension: models[status.name].dimension, weightFiles: models[status.name].files }));
 }
 
+/** @param names of models, or of joint ones, which stand for their parts. */
 function chosen(models: Overlay, names: readonly string[]): Overlay {
-  const unknown = names.filter((name) => !(name in models));
+  const partsOf = (name: string) => (name in models ? [name] : Object.keys(models).filter((part) => models[part].joint === name));
+  const unknown = names.filter((name) => partsOf(name).length === 0);
   if (unknown.length > 0) throw new UsageError(`unknown model ${unknown.join(', ')}; the overlay has ${Object.keys(models).join(', ')}`);
-  return Object.fromEntries(names.map((name) => [name, models[name]]));
+  return Object.fromEntries(names.flatMap(partsOf).map((name) => [name, models[name]]));
 }

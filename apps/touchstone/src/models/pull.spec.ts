@@ -202,7 +202,7 @@ it('lists the models of a joint space as unproven, and fetches nothing of them u
     { name: 'embed-joint-text', state: 'unpinned', isOptional: true, isUnproven: true, version: 'siglip-base-patch16-224-text@unpinned' },
     { name: 'embed-joint-image', state: 'unpinned', isOptional: true, isUnproven: true, version: 'siglip-base-patch16-224-vision@unpinned' },
   ]);
-  const refused = await pullModels({ modelsFolder, models: ['embed-joint-text'], filesFolder }).catch((error) => error);
+  const refused = await pullModels({ modelsFolder, models: ['embed-joint'], filesFolder }).catch((error) => error);
   expect(refused).toBeInstanceOf(PullFailed);
   expect(refused.message).toContain('no sha256 of tokenizer.json, 1/model.onnx');
   expect(refused.message).toContain('Nobody has run these weights');
@@ -223,7 +223,7 @@ it('has a language model for a GPU that is unproven and not fetched either', asy
 });
 
 it('fetches a file of an unproven model once it is pinned', async () => {
-  const entry = { weights: 'w', input: 'text', isOptional: true, isUnproven: true, isJoint: true, dimension: 2, batch: 1, maximumTokens: 64, paddingId: 1 };
+  const entry = { weights: 'w', input: 'text', isOptional: true, isUnproven: true, joint: 'embed-joint', dimension: 2, batch: 1, maximumTokens: 64, paddingId: 1 };
   const file = { path: 'tokenizer.json', sha256: sha256(right), bytes: right.length, licence: 'MIT', sources: [{ file: 'a' }] };
   const manifest = join(folder, 'manifest.json');
   await writeFile(manifest, JSON.stringify({ laptop: { 'embed-joint-text': { ...entry, files: [file] } } }));

@@ -26,11 +26,13 @@ export function toMessage({ collection, statistics }: CountedCollection): Result
   const { items = 0, images = 0, upserts = 0, deletes = 0, lastChangeAt } = statistics ?? {};
   return {
     name: collection.name,
-    spaces: collection.spaces.map(({ others, ...space }) => ({ ...space, kinds: [...space.kinds], isOwn: isOwnSpace(space.name), versions: versionsOf({ ...space, others }) })),
+    spaces: collection.spaces.map((space) => ({ ...shown(space), isOwn: isOwnSpace(space), versions: versionsOf(space) })),
     statistics: { items, images, upserts, deletes, lastChangeAt: lastChangeAt ? timestampFromDate(lastChangeAt) : undefined },
     createdAt: timestampFromDate(collection.createdAt),
   };
 }
+
+const shown = ({ name, dimension, modelVersion, kinds }: Space) => ({ name, dimension, modelVersion, kinds: [...kinds] });
 
 function versionsOf({ modelVersion, dimension, others = [] }: Space) {
   return [{ modelVersion, dimension, state: 'active' }, ...others.map((other) => ({ ...other }))];

@@ -10,7 +10,7 @@ export const collectionNotFound = (name: string) =>
 
 /** A collection keeps its spaces: vectors of other spaces would have to be made for every item. */
 export const collectionDiffers = (name: string, spaces: readonly Space[]) => {
-  const expected = spaces.map((space) => (isOwnSpace(space.name) ? `${space.name} (${space.dimension} numbers of ${space.modelVersion} for ${space.kinds.join(', ')})` : space.name)).join(', ');
+  const expected = spaces.map((space) => (isOwnSpace(space) ? `${space.name} (${space.dimension} numbers of ${space.modelVersion} for ${space.kinds.join(', ')})` : space.name)).join(', ');
   return new Problem({
     reason: Reason.COLLECTION_DIFFERS,
     detail: `The collection ${name} exists with the spaces ${expected}.`,
@@ -27,3 +27,7 @@ export const modelDiffers = (space: string, expected: string, known: readonly st
     reason: Reason.MODEL_DIFFERS,
     detail: `The space ${space} holds vectors of ${expected}; this platform has ${known.join(', ')}.`,
   });
+
+/** Its weights were not pulled, or the model server is away. */
+export const jointModelNotReady = (index: number, version: string, reason: string) =>
+  new Problem({ reason: Reason.MODEL_NOT_READY, detail: `${version} cannot embed now: ${reason}`, violations: [{ pointer: `/spaces/${index}`, detail: reason }], retryAfterSeconds: 5 });

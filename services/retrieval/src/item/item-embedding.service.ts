@@ -1,23 +1,36 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { modelProblem, type Picture } from '@touchstone/files';
+import { modelProblem } from '@touchstone/files';
 import type { EmbeddingModel, Models } from '@touchstone/models';
 import type { Space } from '../collection/collection.entity.ts';
 import { modelDiffers } from '../collection/collection.errors.ts';
 import { MODELS } from '../models.ts';
 import type { ItemPart } from './item-parts.ts';
 
+/** What is embedded: a text, a picture, or a note of both. */
+export interface Content {
+  /** Empty when there is none. */
+  readonly text: string;
+  readonly pictures: readonly ContentPicture[];
+}
+
+export interface ContentPicture {
+  readonly file: Uint8Array;
+  /** JSON pointer to it in the request. */
+  readonly pointer: string;
+}
+
 /** A part whose content the platform embeds, with what it says. */
 export interface EmbeddablePart {
   readonly space: string;
   readonly modelVersion: string;
   readonly contentHash: string;
-  readonly content: { readonly text: string } | { readonly picture: Picture; /** JSON pointer to it in the request. */ readonly pointer: string };
+  readonly content: Content;
 }
 
 /** Finds the vector of a part by what it was made of. */
 export type Embedded = (part: Pick<ItemPart, 'space' | 'modelVersion' | 'contentHash'>) => Float32Array | undefined;
 
-/** Makes vectors of texts and pictures, in the model that a collection's space belongs to. */
+/** Makes vectors of texts, pictures and notes, in the model that a collection's space belongs to. */
 @Injectable()
 export class ItemEmbedding {
   constructor(@Inject(MODELS) private readonly models: Models) {}
@@ -30,49 +43,35 @@ export class ItemEmbedding {
   async embedParts(parts: readonly EmbeddablePart[], signal: AbortSignal): Promise<Embedded> {
     const distinct = new Map(parts.map((part) => [keyOf(part), part]));
     const vectors = new Map<string, Float32Array>();
-    const pictures = [...distinct].flatMap(([key, part]) => ('picture' in part.content ? [{ key, ...part, ...part.content }] : []));
-    const texts = [...distinct].flatMap(([key, part]) => ('text' in part.content ? [{ key, ...part, ...part.content }] : []));
-
     // Pictures first: they are what may be refused.
-    for (const [space, group] of bySpace(pictures)) {
-      const made = await this.embedImages(space, group.map(({ picture }) => picture.file), (position) => `${group[position].pointer}/${group[position].picture.source}`, signal);
-      group.forEach(({ key }, position) => vectors.set(key, made[position]));
-    }
-    for (const [space, group] of bySpace(texts)) {
-      const made = await this.embedTexts(space, group.map(({ text }) => text), signal);
-      group.forEach(({ key }, position) => vectors.set(key, made[position]));
+    const groups = [...Map.groupBy(distinct, ([, { space, modelVersion }]) => `${space} ${modelVersion}`).values()];
+    const hasPictures = (group: (typeof groups)[number]) => group.some(([, { content }]) => content.pictures.length > 0);
+    for (const group of groups.sort((a, b) => Number(hasPictures(b)) - Number(hasPictures(a)))) {
+      const [[, { space: name, modelVersion }]] = group;
+      const made = await this.embed({ name, modelVersion }, group.map(([, { content }]) => content), signal);
+      group.forEach(([key], position) => vectors.set(key, made[position]));
     }
     return (part) => vectors.get(keyOf(part));
   }
 
-  async embedTexts(space: SpaceVersion, texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
-    return this.embed(space, this.models.texts, texts, signal, String);
-  }
-
-  /** @param pointerOf JSON pointer of the picture at a position of `images`. */
-  async embedImages(
-    space: SpaceVersion,
-    images: readonly Uint8Array[],
-    pointerOf: (position: number) => string,
-    signal: AbortSignal,
-  ): Promise<Float32Array[]> {
-    return this.embed(space, this.models.images, images, signal, pointerOf);
-  }
-
-  private async embed<Input>(
-    space: SpaceVersion,
-    models: readonly EmbeddingModel<Input>[],
-    inputs: readonly Input[],
-    signal: AbortSignal,
-    pointerOf: (position: number) => string,
-  ): Promise<Float32Array[]> {
-    const model = models.find(({ version }) => version === space.modelVersion);
-    if (!model) throw modelDiffers(space.name, space.modelVersion, models.map(({ version }) => version));
+  /**
+   * One vector for each content, which must be something that the space's model takes.
+   *
+   * @throws Problem picture-refused with the picture's pointer, model-not-ready or model-differs.
+   */
+  async embed(space: SpaceVersion, contents: readonly Content[], signal: AbortSignal): Promise<Float32Array[]> {
     try {
-      return await model.embed(inputs, { signal });
+      return await this.call(space, contents, signal);
     } catch (error) {
-      throw modelProblem(error, pointerOf);
+      throw modelProblem(error, (position) => contents.flatMap(({ pictures }) => pictures)[position].pointer);
     }
+  }
+
+  private call(space: SpaceVersion, contents: readonly Content[], signal: AbortSignal): Promise<Float32Array[]> {
+    const { texts, images, joints } = this.models;
+    if (space.name === 'text') return inVersion(space, texts).embed(contents.map(({ text }) => text), { signal });
+    if (space.name === 'image') return inVersion(space, images).embed(contents.map(({ pictures: [{ file }] }) => file), { signal });
+    return inVersion(space, joints).embed(contents.map(({ text, pictures }) => ({ text, pictures: pictures.map(({ file }) => file) })), { signal });
   }
 }
 
@@ -81,7 +80,8 @@ type SpaceVersion = Pick<Space, 'name' | 'modelVersion'>;
 
 const keyOf = ({ space, modelVersion, contentHash }: Pick<ItemPart, 'space' | 'modelVersion' | 'contentHash'>) => `${space} ${contentHash} ${modelVersion}`;
 
-function bySpace<Part extends { readonly space: string; readonly modelVersion: string }>(parts: readonly Part[]): [SpaceVersion, Part[]][] {
-  const groups = Map.groupBy(parts, ({ space, modelVersion }) => `${space} ${modelVersion}`);
-  return [...groups.values()].map((group) => [{ name: group[0].space, modelVersion: group[0].modelVersion }, group]);
+function inVersion<Input>({ name, modelVersion }: SpaceVersion, models: readonly EmbeddingModel<Input>[]): EmbeddingModel<Input> {
+  const model = models.find(({ version }) => version === modelVersion);
+  if (!model) throw modelDiffers(name, modelVersion, models.map(({ version }) => version));
+  return model;
 }

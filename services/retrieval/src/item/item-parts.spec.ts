@@ -14,7 +14,8 @@ const picture = (sha256: string, ocrText = '') => ({ sha256, ocrText });
 /** Parts in short: space, kinds, part, and what is embedded or `own`. */
 function shown(change: Partial<SearchableItem>, spaces: readonly Space[]): string[] {
   return itemParts(item(change), spaces).map(({ space, kinds, part, content }) => {
-    const what = 'text' in content ? JSON.stringify(content.text) : 'image' in content ? `picture ${content.image}` : 'own';
+    if ('vector' in content) return `${space} ${kinds.join('+')} ${part} own`;
+    const what = [...(content.text === '' ? [] : [JSON.stringify(content.text)]), ...content.images.map((image) => `picture ${image}`)].join(', ');
     return `${space} ${kinds.join('+')} ${part} ${what}`;
   });
 }
@@ -32,6 +33,30 @@ describe('in the space text', () => {
     ['a vector of the caller’s for the note alone', { title: 'T', vectors: [own('text', 'note', 1, 0)] }, ['text text 0 "T"', 'text note 0 own']],
     ['one vector of the caller’s for both', { vectors: [own('text', 'note', 1, 0), own('text', 'text', 1, 0)] }, ['text text+note 0 own']],
   ])('%s', (_, change, expected) => expect(shown(change, [text])).toEqual(expected));
+});
+
+describe('in the joint space of the platform', () => {
+  const platform: Space = { ...joint, isJoint: true };
+
+  it.each<[string, Partial<SearchableItem>, string[]]>([
+    ['a text, which is the note too', { title: 'T', body: 'B' }, ['joint text+note 0 "T\\nB"']],
+    ['a picture, which is the note too', { images: [picture('a')] }, ['joint image+note 0 picture 0']],
+    ['text and picture, and both as the note', { title: 'T', images: [picture('a')] }, ['joint text 0 "T"', 'joint image 0 picture 0', 'joint note 0 "T", picture 0']],
+    [
+      'everything',
+      { title: 'T', images: [picture('a', 'x'), picture('b')] },
+      ['joint text 0 "T"', 'joint image 0 picture 0', 'joint image 1 picture 1', 'joint ocr 0 "x"', 'joint note 0 "T\\nx", picture 0, picture 1'],
+    ],
+    ['two pictures without a word', { images: [picture('a'), picture('b')] }, ['joint image 0 picture 0', 'joint image 1 picture 1', 'joint note 0 picture 0, picture 1']],
+    ['a vector of the caller’s for the text, which is the note too', { title: 'T', vectors: [own('joint', 'text', 1, 0)] }, ['joint text+note 0 own']],
+    ['a vector of the caller’s for the note', { title: 'T', images: [picture('a')], vectors: [own('joint', 'note', 1, 0)] }, ['joint text 0 "T"', 'joint image 0 picture 0', 'joint note 0 own']],
+  ])('%s', (_, change, expected) => expect(shown(change, [platform])).toEqual(expected));
+
+  it('embeds a note again when one of its pictures is another', () => {
+    const noteHash = (sha256: string) => itemParts(item({ title: 'T', images: [picture('a'), picture(sha256)] }), [platform]).find(({ kinds }) => kinds.includes('note'))!.contentHash;
+    expect(noteHash('b')).toBe(noteHash('b'));
+    expect(noteHash('c')).not.toBe(noteHash('b'));
+  });
 });
 
 it('has each picture in the space image, and what the caller brings in a space of their own', () => {

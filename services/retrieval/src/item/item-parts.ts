@@ -1,5 +1,5 @@
 import { type Kind, kinds as allKinds } from '../index/vector-index.ts';
-import type { Space } from '../collection/spaces.ts';
+import { isOwnSpace, type Space } from '../collection/spaces.ts';
 import { keptVersions } from '../collection/versions.ts';
 import { sha256 } from './content-hash.ts';
 import type { OwnVector } from './own-vectors.ts';
@@ -23,7 +23,15 @@ export interface ItemPart {
   readonly part: number;
   /** SHA-256 of what is embedded, or of the vector that the caller brings; hexadecimal. */
   readonly contentHash: string;
-  readonly content: { readonly vector: Float32Array } | { readonly text: string } | { readonly image: number };
+  readonly content: { readonly vector: Float32Array } | PartContent;
+}
+
+/** What is embedded: a text, a picture, or a note of both. */
+export interface PartContent {
+  /** Empty when there is none. */
+  readonly text: string;
+  /** Which of the item's pictures. */
+  readonly images: readonly number[];
 }
 
 /** Texts joined by newlines, blank ones left out. */
@@ -31,7 +39,8 @@ export const joinedText = (texts: readonly string[]): string => texts.filter((te
 
 /**
  * The parts that an item has in the spaces of its collection: title and body as `text`, each picture as `image`, the text in
- * each picture as `ocr`, all of its texts as `note`. An item that has no OCR text is found as a note by its text.
+ * each picture as `ocr`, all of its texts as `note`, in a joint space with its pictures. An item of one thing is found as a
+ * note by it.
  * In every version of a space's model that the collection keeps; a vector that the caller brings is of the active one.
  */
 export function itemParts(item: SearchableItem, spaces: readonly Space[]): ItemPart[] {
@@ -48,35 +57,47 @@ interface Candidate {
   readonly contentHash: string;
 }
 
-function partsIn({ name, modelVersion }: Space, item: SearchableItem): ItemPart[] {
+function partsIn(space: Space, item: SearchableItem): ItemPart[] {
+  const { name, modelVersion } = space;
   const brought = item.vectors
     .filter(({ space }) => space === name)
     .map(({ kind, part, vector }): Candidate => ({ kind, part, content: { vector }, contentHash: sha256(new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)) }));
-  const made = (name === 'text' ? texts(item) : name === 'image' ? pictures(item) : []).filter(
-    ({ kind, part }) => !brought.some((own) => own.kind === kind && own.part === part),
-  );
+  const made = madeIn(space, item).filter(({ kind, part }) => !brought.some((own) => own.kind === kind && own.part === part));
   const candidates = [...brought, ...made].sort((a, b) => allKinds.indexOf(a.kind) - allKinds.indexOf(b.kind) || a.part - b.part);
 
   const parts = candidates.filter(({ kind }) => kind !== 'note').map(({ kind, ...rest }) => ({ space: name, modelVersion, kinds: [kind], ...rest }));
   const note = candidates.find(({ kind }) => kind === 'note');
-  const isTextNote = name === 'text' && !note && candidates.every(({ kind }) => kind === 'text');
+  const isTextNote = hasNotes(space) && !note && candidates.every(({ kind }) => kind === 'text');
   const same = parts.find(({ contentHash }) => isTextNote || contentHash === note?.contentHash);
   if (same) same.kinds.push('note');
   else if (note) parts.push({ space: name, modelVersion, ...note, kinds: ['note'] });
   return parts.map(({ space, kinds, part, contentHash, content }) => ({ space, modelVersion, kinds, part, contentHash, content }));
 }
 
-function texts({ title, body, images }: SearchableItem): Candidate[] {
-  const ocr = images.flatMap(({ ocrText }, part) => (ocrText.trim() === '' ? [] : [textCandidate('ocr', part, ocrText)]));
-  const text = joinedText([title, body]);
+/** What the space's model embeds of an item. A note is something of its own when there is more than the text. */
+function madeIn(space: Space, { title, body, images }: SearchableItem): Candidate[] {
+  if (isOwnSpace(space)) return [];
+  const hasTexts = space.kinds.includes('text');
+  const ocrTexts = images.map(({ ocrText }) => (hasTexts ? ocrText : ''));
+  const shown = space.kinds.includes('image') ? [...images.keys()] : [];
+  const candidate = (kind: Kind, part: number, content: PartContent): Candidate => ({ kind, part, content, contentHash: hashOf(content, images) });
+
+  const text = hasTexts ? joinedText([title, body]) : '';
+  const beside = [
+    ...ocrTexts.flatMap((ocrText, part) => (ocrText.trim() === '' ? [] : [candidate('ocr', part, { text: ocrText, images: [] })])),
+    ...shown.map((part) => candidate('image', part, { text: '', images: [part] })),
+  ];
   return [
-    ...(text === '' ? [] : [textCandidate('text', 0, text)]),
-    ...ocr,
-    ...(ocr.length === 0 ? [] : [textCandidate('note', 0, joinedText([title, body, ...images.map(({ ocrText }) => ocrText)]))]),
+    ...(text === '' ? [] : [candidate('text', 0, { text, images: [] })]),
+    ...beside,
+    ...(hasNotes(space) && beside.length > 0 ? [candidate('note', 0, { text: joinedText([title, body, ...ocrTexts]), images: shown })] : []),
   ];
 }
 
-const textCandidate = (kind: Kind, part: number, text: string): Candidate => ({ kind, part, content: { text }, contentHash: sha256(text) });
+const hasNotes = (space: Space): boolean => !isOwnSpace(space) && space.kinds.includes('note');
 
-const pictures = ({ images }: SearchableItem): Candidate[] =>
-  images.map(({ sha256: contentHash }, image) => ({ kind: 'image', part: image, content: { image }, contentHash }));
+function hashOf({ text, images }: PartContent, pictures: SearchableItem['images']): string {
+  if (images.length === 0) return sha256(text);
+  const hashes = images.map((image) => pictures[image].sha256);
+  return text === '' && hashes.length === 1 ? hashes[0] : sha256(JSON.stringify([text, ...hashes]));
+}

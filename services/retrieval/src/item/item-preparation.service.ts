@@ -122,8 +122,8 @@ function draft(content: ItemContent, pointer: string, spaces: readonly Space[]):
 
 function embeddableParts({ content: { images }, parts, pointer }: Draft): EmbeddablePart[] {
   return parts.flatMap(({ space, modelVersion, contentHash, content }): EmbeddablePart[] => {
-    const part = { space, modelVersion, contentHash };
-    if ('text' in content) return [{ ...part, content }];
-    return 'image' in content ? [{ ...part, content: { picture: images[content.image], pointer: `${pointer}/images/${content.image}` } }] : [];
+    if ('vector' in content) return [];
+    const pictures = content.images.map((image) => ({ file: images[image].file, pointer: `${pointer}/images/${image}/${images[image].source}` }));
+    return [{ space, modelVersion, contentHash, content: { text: content.text, pictures } }];
   });
 }

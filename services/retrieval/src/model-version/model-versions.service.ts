@@ -109,6 +109,7 @@ export class ModelVersions {
   }
 
   private modelsOf(space: string): readonly EmbeddingModel<never>[] {
+    if (space === 'joint') return this.models.joints;
     return space === 'text' ? this.models.texts : this.models.images;
   }
 
@@ -119,7 +120,7 @@ export class ModelVersions {
 }
 
 function spaceNamed(spaces: readonly Space[], name: string): Space {
-  const embedded = spaces.filter((space) => !isOwnSpace(space.name));
+  const embedded = spaces.filter((space) => !isOwnSpace(space));
   const space = embedded.find((one) => one.name === name);
   if (!space) throw noSuchSpace(name, embedded.map((one) => one.name));
   return space;

@@ -5,8 +5,8 @@ import type { Interval } from '@touchstone/statistics';
 import { Collections } from '../collection/collections.service.ts';
 import type { Space } from '../collection/spaces.ts';
 import { indexKey, keptVersions } from '../collection/versions.ts';
-import { ItemEmbedding } from '../item/item-embedding.service.ts';
-import type { ItemPart } from '../item/item-parts.ts';
+import { type Content, ItemEmbedding } from '../item/item-embedding.service.ts';
+import type { ItemPart, PartContent } from '../item/item-parts.ts';
 import { CollectionViews } from '../search/collection-views.service.ts';
 import { compareVersions, type RankingPair } from './comparison.ts';
 import { versionWasDropped } from './model-version.errors.ts';
@@ -42,6 +42,9 @@ interface Checkpoint extends JsonObject {
 interface Job {
   readonly item: UnbuiltItem;
   readonly part: ItemPart;
+  readonly text: string;
+  /** SHA-256 of its pictures. */
+  readonly pictures: readonly string[];
 }
 
 /**
@@ -92,30 +95,27 @@ export class Reindex implements OperationHandler<JsonObject> {
   }
 
   private async build(version: ShadowVersion, items: readonly UnbuiltItem[], signal: AbortSignal): Promise<BuiltPart[]> {
-    const jobs = items.flatMap((item) => item.parts.map((part): Job => ({ item, part })));
-    const space = { name: version.space, modelVersion: version.modelVersion };
-    const texts = jobs.flatMap((job) => ('text' in job.part.content ? [{ job, text: job.part.content.text }] : []));
-    const vectors = texts.length > 0 ? await this.embedding.embedTexts(space, texts.map(({ text }) => text), signal) : [];
-    const built = texts.map(({ job }, index): BuiltPart => ({ ...job, vector: vectors[index] }));
-
-    const pictures = jobs.filter(({ part }) => 'image' in part.content);
-    for (let start = 0; start < pictures.length; start += batchPictures) built.push(...(await this.buildPictures(version, pictures.slice(start, start + batchPictures), signal)));
+    const jobs = items.flatMap((item) => item.parts.map((part): Job => jobOf(item, part)));
+    const built = await this.embed(version, jobs.filter(({ pictures }) => pictures.length === 0), signal);
+    for (const batch of batchesOf(jobs.filter(({ pictures }) => pictures.length > 0))) built.push(...(await this.embed(version, batch, signal)));
     return built;
   }
 
-  /** Leaves out pictures that are not kept, or that the model's preparation refuses. */
-  private async buildPictures(version: ShadowVersion, jobs: readonly Job[], signal: AbortSignal): Promise<BuiltPart[]> {
-    const files = await this.shadow.pictures(version, jobs.map(hashOf));
-    let left = jobs.filter((job) => files.has(hashOf(job)));
+  /** Leaves out what shows a picture that is not kept, or that the model's preparation refuses. */
+  private async embed(version: ShadowVersion, jobs: readonly Job[], signal: AbortSignal): Promise<BuiltPart[]> {
+    const wanted = [...new Set(jobs.flatMap(({ pictures }) => pictures))];
+    const files = wanted.length > 0 ? await this.shadow.pictures(version, wanted) : new Map<string, Uint8Array>();
     const space = { name: version.space, modelVersion: version.modelVersion };
+    const contentOf = ({ text, pictures }: Job): Content => ({ text, pictures: pictures.map((sha256) => ({ file: files.get(sha256)!, pointer: `/${sha256}` })) });
+    let left = jobs.filter(({ pictures }) => pictures.every((sha256) => files.has(sha256)));
     while (left.length > 0) {
       try {
-        const vectors = await this.embedding.embedImages(space, left.map((job) => files.get(hashOf(job))!), (position) => `/${position}`, signal);
-        return left.map((job, index) => ({ ...job, vector: vectors[index] }));
+        const vectors = await this.embedding.embed(space, left.map(contentOf), signal);
+        return left.map(({ item, part }, index) => ({ item, part, vector: vectors[index] }));
       } catch (error) {
         if (!(error instanceof Problem && error.reason === Reason.PICTURE_REFUSED)) throw error;
-        const refused = Number(error.violations[0].pointer!.slice(1));
-        left = left.filter((_, index) => index !== refused);
+        const refused = error.violations[0].pointer!.slice(1);
+        left = left.filter(({ pictures }) => !pictures.includes(refused));
       }
     }
     return [];
@@ -148,4 +148,22 @@ export class Reindex implements OperationHandler<JsonObject> {
 
 const figure = ({ estimate, lower, upper }: Interval): JsonObject => ({ estimate, lower, upper });
 
-const hashOf = ({ item, part }: Job): string => item.pictures[(part.content as { image: number }).image];
+function jobOf(item: UnbuiltItem, part: ItemPart): Job {
+  const { text, images } = part.content as PartContent;
+  return { item, part, text, pictures: images.map((image) => item.pictures[image]) };
+}
+
+/** In their order; a note of many pictures may be more than a batch. */
+function batchesOf(jobs: readonly Job[]): Job[][] {
+  const batches: Job[][] = [];
+  let room = 0;
+  for (const job of jobs) {
+    room -= job.pictures.length;
+    if (room >= 0) batches.at(-1)!.push(job);
+    else {
+      batches.push([job]);
+      room = batchPictures - job.pictures.length;
+    }
+  }
+  return batches;
+}

@@ -64,7 +64,7 @@ export class Shadow {
       ),
     );
     return rows.map(({ id, content_hash: contentHash, title, body, images, present }) => {
-      const parts = itemParts({ title, body, images, vectors: [] }, [{ name: space.name, dimension: space.dimension, modelVersion, kinds: space.kinds }]);
+      const parts = itemParts({ title, body, images, vectors: [] }, [{ ...space, modelVersion, others: [] }]);
       return { id, contentHash, parts: parts.filter(({ kinds, part }) => !present.includes(`${kindSet(kinds)} ${part}`)), pictures: images.map(({ sha256 }) => sha256) };
     });
   }

@@ -1,12 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import { isOwnSpace, type Space } from '../collection/spaces.ts';
+import type { Kind } from '../index/vector-index.ts';
 import { indexKey } from '../collection/versions.ts';
 import { ItemEmbedding } from '../item/item-embedding.service.ts';
 import { joinedText } from '../item/item-parts.ts';
 import type { CollectionView } from './collection-views.service.ts';
 import { preferredVector } from './preferred-vector.ts';
 import { emptyNote, noDirection, noJointSpace, partNotFound, queryItemNotFound, wrongDimension } from './search.errors.ts';
-import type { ExampleQuery, SearchQuery, Source } from './search-query.ts';
+import type { ExampleQuery, NoteSource, SearchQuery, Source } from './search-query.ts';
 import { searchedSpaces, type Wanted } from './searched-spaces.ts';
 import { tasks } from './tasks.ts';
 
@@ -67,25 +68,32 @@ export class QueryVectors {
         return vectorsOfItem(view, space, source.id, source.pointer, task && tasks[task].query);
       case 'text':
       case 'ocr':
-        return space.name === 'text' ? this.embedding.embedTexts(space, [source.text], signal) : [];
-      case 'image':
-        return space.name === 'image' ? this.embedding.embedImages(space, [source.image.file], () => `${source.pointer}/${source.image.source}`, signal) : [];
-      case 'note': {
-        const { title, body, images, pointer } = source;
-        const text = joinedText([title, body, ...images.map(({ ocrText }) => ocrText)]);
-        if (text === '' && images.length === 0) throw emptyNote(pointer);
-        if (space.name === 'text' && text !== '') return this.embedding.embedTexts(space, [text], signal);
-        if (space.name !== 'image' || images.length === 0) return [];
-        return this.embedding.embedImages(space, images.map(({ file }) => file), (part) => `${pointer}/images/${part}/${images[part].source}`, signal);
+        return embeds(space, source.kind) ? this.embedding.embed(space, [{ text: source.text, pictures: [] }], signal) : [];
+      case 'image': {
+        const picture = { file: source.image.file, pointer: `${source.pointer}/${source.image.source}` };
+        return embeds(space, 'image') ? this.embedding.embed(space, [{ text: '', pictures: [picture] }], signal) : [];
       }
+      case 'note':
+        return this.ofNote(space, source, signal);
       case 'vector':
         return [directionOf(source.vector, space, source.pointer, dimensions)];
     }
   }
+
+  /** One vector of the whole where the space has notes, of its pictures too in a joint one; otherwise one of each picture. */
+  private async ofNote(space: Space, { title, body, images, pointer }: NoteSource, signal: AbortSignal): Promise<readonly Float32Array[]> {
+    const text = joinedText([title, body, ...images.map(({ ocrText }) => ocrText)]);
+    if (text === '' && images.length === 0) throw emptyNote(pointer);
+    const pictures = embeds(space, 'image') ? images.map(({ file, source }, part) => ({ file, pointer: `${pointer}/images/${part}/${source}` })) : [];
+    if (!embeds(space, 'note')) return pictures.length === 0 ? [] : this.embedding.embed(space, pictures.map((picture) => ({ text: '', pictures: [picture] })), signal);
+    return text === '' && pictures.length === 0 ? [] : this.embedding.embed(space, [{ text, pictures }], signal);
+  }
 }
 
+const embeds = (space: Space, kind: Kind): boolean => !isOwnSpace(space) && space.kinds.includes(kind);
+
 /** Its vectors of a kind; without one its note's, which stands for the whole item, or else all. */
-async function vectorsOfItem({ name, index }: CollectionView, space: Space, id: string, pointer: string, kind: Space['kinds'][number] | undefined) {
+async function vectorsOfItem({ name, index }: CollectionView, space: Space, id: string, pointer: string, kind: Kind | undefined) {
   if (!(await index.has(id))) throw queryItemNotFound(name, id, pointer);
   const key = indexKey(space);
   if (kind) return index.vectors(id, key, kind);
@@ -109,7 +117,7 @@ function withoutVectors(query: SearchQuery, { task }: Wanted, spaces: readonly S
   const kind = task && tasks[task].query;
   if (query.kind === 'item') return partNotFound(query.pointer, query.id, kind ?? 'anything', spaces.map(({ name }) => name));
   if (query.kind === 'examples') return noJointSpace(query.pointer, 'a space in which every example has a vector', spaces);
-  const model = query.kind === 'image' ? 'image' : query.kind === 'note' ? 'text or image' : 'text';
-  const needed = task && spaces.every(({ name }) => isOwnSpace(name)) ? `a model that embeds the query into ${spaces.map(({ name }) => name).join(' or ')}; ask with a vector or an item of it` : `the space ${model}`;
+  const model = query.kind === 'image' ? 'image or joint' : query.kind === 'note' ? 'text, image or joint' : 'text or joint';
+  const needed = task && spaces.every(isOwnSpace) ? `a model that embeds the query into ${spaces.map(({ name }) => name).join(' or ')}; ask with a vector or an item of it` : `the space ${model} of the platform's models`;
   return noJointSpace(query.pointer, needed, spaces);
 }

@@ -17,6 +17,8 @@ export type Source = { readonly pointer: string } & (
   | { readonly kind: 'vector'; readonly vector: readonly number[] }
 );
 
+export type NoteSource = Extract<Source, { readonly kind: 'note' }>;
+
 /** Examples of what is wanted, at least one, and of what is not. */
 export interface ExampleQuery {
   readonly kind: 'examples';

@@ -48,14 +48,15 @@ export const PutCollectionRequestSchema: GenMessage<PutCollectionRequest> = /*@_
   messageDesc(file_touchstone_retrieval_v1_collection, 0);
 
 /**
- * A space to have: one of the platform's models by its name alone, `text` or `image`, or a space of the caller's own,
- * whose vectors come with the items and the queries.
+ * A space to have: one of the platform's models by its name alone, `text`, `image` or `joint`, or a space of the caller's
+ * own, whose vectors come with the items and the queries. `joint` holds texts, pictures and notes of both; it needs a joint
+ * model whose weights an operator pinned and pulled. With a dimension and a version it is the caller's own.
  *
  * @generated from message touchstone.retrieval.v1.SpaceInput
  */
 export type SpaceInput = Message<"touchstone.retrieval.v1.SpaceInput"> & {
   /**
-   * `text`, `image`, or a name of one's own.
+   * `text`, `image`, `joint`, or a name of one's own.
    *
    * @generated from field: string name = 1;
    */
@@ -182,7 +183,7 @@ export type Space = Message<"touchstone.retrieval.v1.Space"> & {
 
   /**
    * What of an item has a vector in it: `text` (title and body), `image` (each picture), `ocr` (the text in each picture),
-   * `note` (the whole item; in the space `text` its title, body and OCR texts together).
+   * `note` (the whole item; in the space `text` its title, body and OCR texts together, in a joint one its pictures too).
    *
    * @generated from field: repeated string kinds = 4;
    */

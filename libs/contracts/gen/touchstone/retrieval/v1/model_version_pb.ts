@@ -33,7 +33,7 @@ export type ReindexRequest = Message<"touchstone.retrieval.v1.ReindexRequest"> &
   collection: string;
 
   /**
-   * The space, `text` or `image`.
+   * The space, `text`, `image` or `joint`.
    *
    * @generated from field: string space = 2;
    */

@@ -71,7 +71,7 @@ export type SearchRequest = Message<"touchstone.retrieval.v1.SearchRequest"> & {
   /**
    * What is compared with what: a part of the query's kind with the parts of items of another kind. Needs a space that holds
    * both kinds. Without a task a text or an OCR text is compared with everything in the space `text`, a picture with
-   * everything in `image`, and an item or a note in each of its spaces, the ranks fused.
+   * everything in `image`, both with everything in a joint space, and an item or a note in each of its spaces, the ranks fused.
    *
    * @generated from field: optional string task = 7;
    */
@@ -152,14 +152,14 @@ export type Query = Message<"touchstone.retrieval.v1.Query"> & {
   itemId?: string | undefined;
 
   /**
-   * A text; searches the space `text`.
+   * A text; searches the spaces `text` and `joint`.
    *
    * @generated from field: optional string text = 2;
    */
   text?: string | undefined;
 
   /**
-   * A picture; searches the space `image`.
+   * A picture; searches the spaces `image` and `joint`.
    *
    * @generated from field: touchstone.retrieval.v1.ImageInput image = 3;
    */
@@ -181,14 +181,14 @@ export type Query = Message<"touchstone.retrieval.v1.Query"> & {
   space?: string | undefined;
 
   /**
-   * A text that was read from a picture; searches the space `text`.
+   * A text that was read from a picture; searches the spaces `text` and `joint`.
    *
    * @generated from field: optional string ocr_text = 6;
    */
   ocrText?: string | undefined;
 
   /**
-   * A note that is no item: its texts together search the space `text`, its pictures the space `image`.
+   * A note that is no item: its texts together search the space `text`, its pictures the space `image`, both as one `joint`.
    *
    * @generated from field: touchstone.retrieval.v1.NoteQuery note = 7;
    */
