@@ -5,6 +5,7 @@ import { AuditService } from '@touchstone/contracts/gen/touchstone/gateway/v1/au
 import { KeyService } from '@touchstone/contracts/gen/touchstone/gateway/v1/key_pb';
 import { TenantService } from '@touchstone/contracts/gen/touchstone/gateway/v1/tenant_pb';
 import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
+import { CompressionService } from '@touchstone/contracts/gen/touchstone/compression/v1/compression_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { DuplicateService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/duplicate_pb';
 import { GalleryService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/gallery_pb';
@@ -17,6 +18,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import supertest from 'supertest';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api, newCollection, platform, scanDuplicates } from './api.ts';
+import { photo } from './photos.ts';
 import { sendBytes } from './send-bytes.ts';
 
 /**
@@ -27,7 +29,7 @@ import { sendBytes } from './send-bytes.ts';
 /**
  * A request that succeeds for the first tenant, unless `status` says otherwise. `{collection}` stands for a collection of
  * that tenant with the item `one`, `{duplicate}` for a pair of duplicates in it, `{gallery}` for one whose references these are,
- * `{operation}` for an import that has ended, `{cancelled}` for one that was cancelled,
+ * `{compression}` for one of a picture, `{operation}` for an import that has ended, `{cancelled}` for one that was cancelled,
  * `{blob}`, `{upload}` and `{key}` for ones that no other operation's checks touch.
  */
 interface SampleRequest {
@@ -38,6 +40,8 @@ interface SampleRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly status?: number;
 }
+
+const picture = { base64: await photo(0) };
 
 const requests: Readonly<Record<string, SampleRequest>> = {
   'CollectionService.PutCollection': { path: { collection: '{collection}' }, body: {} },
@@ -69,6 +73,12 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'ModelVersionService.Reindex': { path: { collection: '{collection}' }, body: { space: 'text', modelVersion: 'embed-text' }, status: 409 },
   'ModelVersionService.SwitchModelVersion': { path: { collection: '{collection}' }, body: { space: 'text', modelVersion: 'embed-text' } },
   'ModelVersionService.DropModelVersion': { path: { collection: '{collection}', space: 'text', modelVersion: 'embed-text' }, status: 409 },
+  'CompressionService.Compress': { path: {}, body: { picture, budget: { tokens: 8 } } },
+  'CompressionService.CompressBatch': { path: {}, body: { pictures: [picture], budget: { tokens: 8 } } },
+  'CompressionService.GetCompression': { path: { id: '{compression}' } },
+  'CompressionService.ExpandCompression': { path: { id: '{compression}' }, body: { budget: { tokens: 16 } } },
+  'CompressionService.Explain': { path: {}, body: { picture, budget: { tokens: 8 } } },
+  'CompressionService.ListMethods': { path: {} },
   'Embeddings.Create': { path: {}, body: { model: 'embed-text', input: 'one' } },
   'BlobService.StoreBlob': { path: {}, body: randomBytes(100) },
   'BlobService.GetBlob': { path: { id: '{blob}' } },
@@ -93,10 +103,12 @@ const requests: Readonly<Record<string, SampleRequest>> = {
  */
 const isTheCallersOwn = new Set([
   ...['CollectionService.PutCollection', 'GalleryService.ListGalleries', 'OperationService.ListOperations', 'Embeddings.Create', 'BlobService.StoreBlob', 'BlobService.CreateUpload'],
+  ...['CompressionService.Compress', 'CompressionService.CompressBatch', 'CompressionService.Explain', 'CompressionService.ListMethods'],
   ...['TenantService.CreateTenant', 'TenantService.ListTenants', 'KeyService.CreateKey', 'KeyService.ListKeys', 'AuditService.ListAuditEntries'],
 ]);
 
 const contracts = [
+  CompressionService,
   CollectionService,
   DuplicateService,
   GalleryService,
@@ -142,6 +154,7 @@ interface Resources {
   /** A pair in the collection. */
   readonly duplicate: string;
   readonly gallery: string;
+  readonly compression: string;
   readonly blob: string;
   readonly upload: string;
   readonly key: string;
@@ -150,7 +163,7 @@ interface Resources {
 }
 
 const hex = (bytes: number) => randomBytes(bytes).toString('hex');
-const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, duplicate: hex(16), gallery: `test-${randomUUID()}`, blob: hex(32), upload: hex(16), key: hex(6), operation: `retrieval-${hex(16)}`, cancelled: `retrieval-${hex(16)}` });
+const nobodys = (): Resources => ({ collection: `test-${randomUUID()}`, duplicate: hex(16), gallery: `test-${randomUUID()}`, compression: hex(16), blob: hex(32), upload: hex(16), key: hex(6), operation: `retrieval-${hex(16)}`, cancelled: `retrieval-${hex(16)}` });
 const owned = new Map<string, Resources>();
 
 function targetOf({ id, template }: Operation, resources = owned.get(id)!): string {
@@ -199,6 +212,7 @@ beforeAll(async () => {
   const duplicate = await pairIn(`/v1/collections/${collection}`);
   const operation = await startImport(collection, 1);
   expect(await ended(operation)).toBe('succeeded');
+  const compression = (await api().post('/v1/visual/compress', { picture, budget: { tokens: 4 } }).expect(200)).body.id;
   for (const { id } of operations) {
     const cancelled = /Cancel|Retry/.test(id) ? await cancelledImport(collection) : '';
     const blob = await supertest(platform.url).post('/v1/blobs').set('authorization', bearer(platform.keys.first)).send(hex(20)).expect(201);
@@ -206,7 +220,7 @@ beforeAll(async () => {
     const key = await api().post('/v1/keys', { name: `of ${id}`, scopes: ['retrieval:read'] }).expect(201);
     const gallery = `test-${randomUUID()}`;
     await api().put(`/v1/galleries/${gallery}`, { policy: 'p', references: collection, watches: [] }).expect(200);
-    owned.set(id, { collection, duplicate, gallery, blob: blob.body.id, upload: upload.body.id, key: key.body.key.id, operation, cancelled });
+    owned.set(id, { collection, duplicate, gallery, compression, blob: blob.body.id, upload: upload.body.id, key: key.body.key.id, operation, cancelled });
   }
 });
 

@@ -56,6 +56,7 @@ export const settings = {
   TOUCHSTONE_VECTORS_DIR: z.string().min(1).optional().describe('folder for the temporary file of the index’s float32 vectors, with 4 bytes a number of room on a disk; the data folder when absent'),
   TOUCHSTONE_RETRIEVAL_INDEX: z.enum(['memory', 'milvus']).default('memory').describe('where vectors are searched: in the memory of each retrieval process, or in a Milvus that all share'),
   TOUCHSTONE_MILVUS_ADDRESS: z.string().regex(/^[^/\s:]+:\d+$/, 'expected host:port').optional().describe('that Milvus, 2.3 or later, `host:port`'),
+  TOUCHSTONE_COMPRESSION_TOKENS_HOURS: z.coerce.number().int().min(1).max(8_760).default(24).describe('how long the tokens of a compressed picture are kept, as blobs of its tenant'),
   TOUCHSTONE_URL: z.url().optional().describe('the platform that `touchstone demo` calls; the one of this folder when absent'),
   TOUCHSTONE_KEY: z.string().regex(/^ts_live_/, 'expected a key, ts_live_…').optional().describe('the key with which it calls; the first administrator’s when absent'),
   TOUCHSTONE_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('least severe messages that are logged'),
@@ -115,6 +116,8 @@ export interface Configuration {
   readonly vectorsDir: string;
   /** `host:port` of the Milvus that has the indexes; they are in memory when absent. */
   readonly milvusAddress?: string;
+  /** How long the tokens of compressed pictures are kept. */
+  readonly tokensKeptMs: number;
   readonly accessLog: 'info' | 'debug';
   readonly tracing: TracingOptions;
   /** What `demo` calls, and with which key. */
@@ -151,6 +154,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     milvusAddress: milvusAddress(values),
     vectorsDir: values.TOUCHSTONE_VECTORS_DIR ? resolve(values.TOUCHSTONE_VECTORS_DIR) : dataDir,
     scanWorkers: values.TOUCHSTONE_SCAN_WORKERS ?? Math.max(1, cpus().length - 1),
+    tokensKeptMs: values.TOUCHSTONE_COMPRESSION_TOKENS_HOURS * 3_600_000,
     accessLog: values.TOUCHSTONE_ACCESS_LOG,
     tracing: { endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT, headers: values.OTEL_EXPORTER_OTLP_HEADERS, sampleRatio: values.OTEL_TRACES_SAMPLER_ARG },
     platformUrl: values.TOUCHSTONE_URL,

@@ -2,5 +2,6 @@
 export const serviceNames = [
   'gateway',
   'retrieval',
+  'compression',
 ] as const;
 export type ServiceName = (typeof serviceNames)[number];

@@ -49,8 +49,21 @@ export class BlobFiles {
   }
 
   /** A token that reads the caller's blobs for a day. @throws Problem blob-not-found */
-  async grant(id: string, { token, deadline, signal }: Call): Promise<string> {
-    return (await this.reachable().grantReading({ id }, { token, deadline, signal })).token;
+  async grant(id: string, call: Call): Promise<string> {
+    return (await this.reachable().grantReading({ id }, callOptions(call))).token;
+  }
+
+  /** Whole content of a small blob. @throws Problem blob-not-found */
+  async read(id: string, call: Call): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of (await this.open(id, callOptions(call))).pieces) pieces.push(piece);
+    return Buffer.concat(pieces);
+  }
+
+  /** @returns those of the ids, at most 64, of which the caller has the blob. */
+  async find(ids: readonly string[], call: Call): Promise<Set<string>> {
+    const { blobs } = await this.reachable().findBlobs({ ids: [...ids] }, callOptions(call));
+    return new Set(blobs.map(({ id }) => id));
   }
 
   /**
@@ -59,12 +72,12 @@ export class BlobFiles {
    * @returns their ids, in order.
    * @throws Problem blob-quota-exceeded
    */
-  async write(blobs: readonly NewBlob[], { token, deadline, signal }: Call): Promise<string[]> {
+  async write(blobs: readonly NewBlob[], call: Call): Promise<string[]> {
     const ids: string[] = [];
     for (const part of partsOf(blobs)) {
       const written = await this.reachable().writeBlobs(
         { blobs: part.map(({ data, mediaType, expiresAt }) => ({ data: data as Uint8Array<ArrayBuffer>, mediaType, expiresAt: timestampFromDate(expiresAt) })) },
-        { token, deadline, signal },
+        callOptions(call),
       );
       ids.push(...written.blobs.map(({ id }) => id));
     }
@@ -76,6 +89,9 @@ export class BlobFiles {
     throw new Problem({ reason: Reason.UNAVAILABLE, detail: 'Blobs cannot be reached: the operator sets TOUCHSTONE_GATEWAY_URL.' });
   }
 }
+
+/** On the caller's behalf, for no longer than the caller waits. */
+const callOptions = ({ token, deadline, signal }: Call): CallOptions => ({ token, deadline, signal });
 
 /** As many at once as one message holds. */
 function partsOf(blobs: readonly NewBlob[]): NewBlob[][] {

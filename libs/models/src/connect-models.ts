@@ -1,10 +1,11 @@
 import { TritonClient } from '@touchstone/triton-client';
 
 import type { EmbeddingModel, JointEmbeddingModel, TextEmbeddingModel } from './embedding-model.ts';
+import type { HeatMap } from './heat-map.ts';
 import { JointPair } from './joint-pair.ts';
 import { isPinned, readManifest, versionOf, type ModelEntry, type Overlay } from './manifest.ts';
 import type { PerceptualHash } from './perceptual-hash.ts';
-import { PictureProcesses, type PictureLimits } from './picture-processes.ts';
+import { type Drawing, PictureProcesses, type PictureLimits } from './picture-processes.ts';
 import { TritonImageEmbedding } from './triton-image-embedding.ts';
 import { TritonTextEmbedding } from './triton-text-embedding.ts';
 import { TritonVisionEncoder } from './triton-vision-encoder.ts';
@@ -50,6 +51,8 @@ export interface Models {
   readonly encoder?: VisionEncoder;
   /** PDQ of picture files; needs no server. @throws PictureRefused for one that is no picture we take. */
   perceptualHashes(pictures: readonly Uint8Array[], options?: { signal?: AbortSignal }): Promise<PerceptualHash[]>;
+  /** Lays a heat map over a picture file; needs no server. @throws PictureRefused for one that is no picture we take. */
+  drawHeatMap(picture: Uint8Array, map: HeatMap, options?: { signal?: AbortSignal }): Promise<Drawing>;
   /** Asks the server; never throws for a server or a model that is absent. */
   ready(options?: { signal?: AbortSignal }): Promise<ModelReadiness[]>;
   close(): Promise<void>;
@@ -79,6 +82,7 @@ export function connectModels({ url, repository, overlay = 'laptop', manifest, t
     joints,
     ...(encoderName ? { encoder: new TritonVisionEncoder(triton, encoderName, entries[encoderName], pictureProcesses) } : {}),
     perceptualHashes: (files, options) => Promise.all(files.map((bytes, index) => pictureProcesses.hash(bytes, index, options?.signal))),
+    drawHeatMap: (picture, map, options) => pictureProcesses.draw(picture, map, 0, options?.signal),
     ready: (options) => readiness(triton, entries, joints, options?.signal),
     async close() {
       triton.close();

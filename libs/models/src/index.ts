@@ -1,11 +1,12 @@
 export { connectModels } from './connect-models.ts';
 export type { ModelReadiness, Models, ModelsOptions } from './connect-models.ts';
 export type { EmbeddingModel, JointEmbeddingModel, NoteInput, TextEmbeddingModel } from './embedding-model.ts';
+export type { HeatMap } from './heat-map.ts';
 export { ModelNotReady, PictureRefused } from './models.errors.ts';
 export { modelRepositoryFolder, readManifest, versionOf } from './manifest.ts';
 export type { ModelEntry, Overlay, WeightFile, WeightSource } from './manifest.ts';
 export { hashDistance, perceptualHash } from './perceptual-hash.ts';
 export type { PerceptualHash } from './perceptual-hash.ts';
-export type { PictureLimits } from './picture-processes.ts';
+export type { Drawing, PictureLimits } from './picture-processes.ts';
 export { TextTokenizer } from './tokenizer.ts';
 export type { EncodedPicture, EncodeOptions, TokenGrid, VisionEncoder, VisionOutputs } from './vision-encoder.ts';

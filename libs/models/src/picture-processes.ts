@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
+import type { HeatMap } from './heat-map.ts';
 import { ModelNotReady, PictureRefused } from './models.errors.ts';
 import type { Preparation } from './manifest.ts';
 import type { PerceptualHash } from './perceptual-hash.ts';
@@ -30,10 +31,12 @@ export type PictureSize = Pick<Preparation, 'fit' | 'resize' | 'crop'>;
 /** Message to the process. */
 export interface PictureJob {
   bytes: Uint8Array;
-  /** What is asked for: `pixels` or `hash` of the answer. */
-  want: 'pixels' | 'hash';
+  /** What is asked for: the part of the answer. */
+  want: 'pixels' | 'hash' | 'drawing';
   /** Of pixels. */
   size?: PictureSize;
+  /** Of a drawing. */
+  map?: HeatMap;
   maximumPixels: number;
 }
 
@@ -43,10 +46,21 @@ export interface PictureAnswer {
   /** RGB, [crop, crop, 3]. */
   pixels?: Uint8Array;
   hash?: PerceptualHash;
+  drawing?: Drawing;
   refused?: string;
 }
 
-interface Waiting extends Pick<PictureJob, 'bytes' | 'want' | 'size'> {
+/** A picture with something drawn over it. */
+export interface Drawing {
+  readonly png: Uint8Array;
+  readonly width: number;
+  readonly height: number;
+}
+
+type Asked = Omit<PictureJob, 'maximumPixels'>;
+
+interface Waiting {
+  job: Asked;
   index: number;
   signal?: AbortSignal;
   resolve(answer: PictureAnswer): void;
@@ -89,11 +103,16 @@ export class PictureProcesses {
     return (await this.ask({ want: 'hash', bytes }, index, signal)).hash!;
   }
 
-  private ask(job: Pick<PictureJob, 'bytes' | 'want' | 'size'>, index: number, signal?: AbortSignal): Promise<PictureAnswer> {
+  /** One picture, upright, under a heat map. @param index named in PictureRefused. */
+  async draw(bytes: Uint8Array, map: HeatMap, index: number, signal?: AbortSignal): Promise<Drawing> {
+    return (await this.ask({ want: 'drawing', bytes, map }, index, signal)).drawing!;
+  }
+
+  private ask(job: Asked, index: number, signal?: AbortSignal): Promise<PictureAnswer> {
     return new Promise((resolve, reject) => {
       if (this.isClosed) return reject(new ModelNotReady('embed-image', 'it was closed', 5));
       if (job.bytes.length === 0) return reject(new PictureRefused(index, 'it is empty'));
-      this.queue.push({ ...job, index, signal, resolve, reject });
+      this.queue.push({ job, index, signal, resolve, reject });
       this.next();
     });
   }
@@ -143,7 +162,7 @@ export class PictureProcesses {
     child.unref();
   }
 
-  private give(child: ChildProcess, { index, bytes, want, size, signal, resolve, reject }: Waiting): void {
+  private give(child: ChildProcess, { index, job, signal, resolve, reject }: Waiting): void {
     const kill = () => child.kill('SIGKILL');
     const timer = setTimeout(kill, this.limits.timeoutMs);
     const death = `its process ended (over ${this.limits.timeoutMs} ms or ${this.limits.maximumMemoryBytes} bytes, or broken)`;
@@ -158,14 +177,14 @@ export class PictureProcesses {
     const onDeath = () => finish(() => reject(signal?.aborted ? signal.reason : new PictureRefused(index, death)));
     const onAnswer = (answer: PictureAnswer) => {
       this.idle.push(child);
-      finish(() => (answer[want] ? resolve(answer) : reject(new PictureRefused(index, answer.refused ?? 'no answer'))));
+      finish(() => (answer[job.want] ? resolve(answer) : reject(new PictureRefused(index, answer.refused ?? 'no answer'))));
       this.next();
     };
 
     signal?.addEventListener('abort', kill, { once: true });
     child.channel?.ref();
     child.once('message', onAnswer).once('exit', onDeath);
-    child.send({ bytes, want, size, maximumPixels: this.limits.maximumPixels } satisfies PictureJob, (error) => error && kill());
+    child.send({ ...job, maximumPixels: this.limits.maximumPixels } satisfies PictureJob, (error) => error && kill());
   }
 
   private forget(child: ChildProcess): void {

@@ -1,11 +1,12 @@
 // A process of its own, because a picture is hostile input to native code: the parent may kill it at any time.
-// It imports nothing of ours but types and three pure files, so it starts in a moment and has no secrets.
+// It imports nothing of ours but types and four pure files, so it starts in a moment and has no secrets.
 import sharp, { type Sharp } from 'sharp';
 
 import { isAnimatedPng } from './animation.ts';
+import { drawHeatMap } from './heat-map.ts';
 import { perceptualHash } from './perceptual-hash.ts';
 import { centre } from './picture-pixels.ts';
-import type { PictureAnswer, PictureJob } from './picture-processes.ts';
+import type { Drawing, PictureAnswer, PictureJob } from './picture-processes.ts';
 
 /** Formats with their libvips loaders; every other loader (SVG, PDF, …) is blocked before it sees a byte. */
 const loaders = { jpeg: 'Jpeg', png: 'Png', webp: 'Webp', gif: 'Nsgif', tiff: 'Tiff', heif: 'Heif' };
@@ -19,6 +20,9 @@ sharp.unblock({ operation: Object.values(loaders).map((loader) => `VipsForeignLo
 
 /** The longer side of what PDQ is made from. */
 const hashedSide = 512;
+
+/** The longer side of a drawing. */
+const drawnSide = 768;
 
 /** The picture upright, in sRGB, transparent = white. @throws Error for what is no picture we take. */
 async function opened({ bytes, maximumPixels }: PictureJob): Promise<Sharp> {
@@ -43,9 +47,28 @@ async function prepare(job: PictureJob): Promise<Uint8Array> {
 /** PDQ of the whole picture; a JPEG may be made smaller while it is decoded. */
 async function hash(job: PictureJob) {
   const { data, info } = await raw((await opened(job)).resize({ width: hashedSide, height: hashedSide, fit: 'inside', withoutEnlargement: true }));
-  const pixels = info.channels === 3 ? data : Uint8Array.from({ length: info.width * info.height * 3 }, (_, at) => data[Math.floor(at / 3) * info.channels]);
-  return perceptualHash(pixels, info.width, info.height);
+  return perceptualHash(rgb(data, info), info.width, info.height);
 }
+
+/** A PNG of the whole picture under a heat map. */
+async function draw(job: PictureJob): Promise<Drawing> {
+  const { data, info } = await raw((await opened(job)).resize({ width: drawnSide, height: drawnSide, fit: 'inside' }));
+  const { width, height } = info;
+  const pixels = rgb(data, info);
+  drawHeatMap(pixels, width, height, job.map!);
+  return { png: await sharp(pixels, { raw: { width, height, channels: 3 } }).png().toBuffer(), width, height };
+}
+
+/** One channel becomes three. */
+function rgb(data: Uint8Array, { width, height, channels }: { width: number; height: number; channels: number }): Uint8Array {
+  return channels === 3 ? data : Uint8Array.from({ length: width * height * 3 }, (_, at) => data[Math.floor(at / 3) * channels]);
+}
+
+const work: Readonly<Record<PictureJob['want'], (job: PictureJob) => Promise<PictureAnswer>>> = {
+  pixels: async (job) => ({ pixels: await prepare(job) }),
+  hash: async (job) => ({ hash: await hash(job) }),
+  drawing: async (job) => ({ drawing: await draw(job) }),
+};
 
 /** Decoders say much; the first line is for people. */
 function reason(error: unknown): string {
@@ -56,8 +79,7 @@ function reason(error: unknown): string {
 const send = (answer: PictureAnswer) => process.send!(answer);
 
 process.on('message', (job: PictureJob) => {
-  const work = job.want === 'pixels' ? prepare(job).then((pixels) => ({ pixels })) : hash(job).then((made) => ({ hash: made }));
-  work.then(send, (error) => send({ refused: reason(error) }));
+  work[job.want](job).then(send, (error) => send({ refused: reason(error) }));
 });
 process.on('disconnect', () => process.exit());
 

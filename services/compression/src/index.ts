@@ -5,3 +5,4 @@ export { llava7b, type LanguageModel, type TokenCost, tokenCost } from './cost/l
 export { evocutSelection, type EncoderGraph } from './evocut/evocut-graph.ts';
 export { evolutionScores, type EvocutExtensions, type EvocutParameters, type GroupStart, type HiddenStates, keptTokens, paperParameters } from './evocut/evocut.ts';
 export { averagedScores, plusPlusStart, randomStart } from './evocut/group-starts.ts';
+export { compressionContracts, type CompressionOptions, start } from './start.ts';

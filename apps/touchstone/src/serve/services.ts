@@ -1,5 +1,6 @@
 import type { DescFile, DescService } from '@bufbuild/protobuf';
 import type { Channel } from '@touchstone/contracts';
+import { compressionContracts, start as startCompression } from '@touchstone/compression';
 import { file_touchstone_events_v1_retrieval } from '@touchstone/contracts/gen/touchstone/events/v1/retrieval_pb';
 import type { Models } from '@touchstone/models';
 import { retrievalContracts, start as startRetrieval } from '@touchstone/retrieval';
@@ -19,8 +20,8 @@ export interface Surroundings extends ServiceSurroundings {
 export interface Service {
   /** What the gateway shows of it. */
   readonly contracts: readonly DescService[];
-  /** The file of the events that it tells of. */
-  readonly events: DescFile;
+  /** The file of the events that it tells of; absent where there are none. */
+  readonly events?: DescFile;
   start(surroundings: Surroundings): Promise<RunningService>;
 }
 
@@ -30,5 +31,9 @@ export const services: Readonly<Record<Exclude<ServiceName, 'gateway'>, Service>
     contracts: retrievalContracts,
     events: file_touchstone_events_v1_retrieval,
     start: async ({ configuration: { fetchHosts, scanWorkers, vectorsDir, milvusAddress }, models, ...surroundings }) => startRetrieval({ ...surroundings, models: await models(), fetchHosts, scanWorkers, vectorFolder: vectorsDir, milvusAddress }),
+  },
+  compression: {
+    contracts: compressionContracts,
+    start: async ({ configuration: { fetchHosts, tokensKeptMs }, models, ...surroundings }) => startCompression({ ...surroundings, models: await models(), fetchHosts, tokensKeptMs }),
   },
 };

@@ -9,7 +9,7 @@ export async function topics([action, ...words]: readonly string[]): Promise<num
   if (action !== 'apply' || words.length > 0) throw new UsageError('expected topics apply');
   const { kafka } = readConfiguration();
   if (!kafka) throw new ConfigurationError('TOUCHSTONE_KAFKA_BROKERS: expected the brokers of Kafka, host:port,host:port. Without it events need no topics.');
-  const found = await applyTopics(kafka, Object.values(services).map(({ events }) => events));
+  const found = await applyTopics(kafka, Object.values(services).flatMap(({ events }) => events ?? []));
   for (const { topic, isMissing, differences, problem } of found) {
     const state = isMissing ? 'created' : differences.length > 0 ? `differs: ${differences.join('; ')}` : 'as declared';
     process.stdout.write(`${topic}  ${state}\n`);

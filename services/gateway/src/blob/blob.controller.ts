@@ -10,6 +10,8 @@ import {
   type DeleteBlobResponseSchema,
   type DeleteUploadRequest,
   type DeleteUploadResponseSchema,
+  type FindBlobsRequest,
+  type FindBlobsResponseSchema,
   type GetUploadRequest,
   type GrantReadingRequest,
   type ReadBlobRequest,
@@ -68,6 +70,10 @@ export class BlobController implements Implementation<typeof BlobService> {
     if (offset >= blob.bytes) return;
     const range = { start: Math.floor(offset), end: Math.floor(Math.min(offset + length, blob.bytes)) - 1 };
     for await (const data of await this.blobs.read(blob, range)) yield { part: { case: 'data', value: data as Uint8Array<ArrayBuffer> } };
+  }
+
+  async findBlobs({ ids }: FindBlobsRequest, { tenant }: Call): Promise<Result<typeof FindBlobsResponseSchema>> {
+    return { blobs: (await this.blobs.find(tenant, ids)).map(blobMessage) };
   }
 
   async writeBlobs({ blobs }: WriteBlobsRequest, { tenant }: Call): Promise<Result<typeof WriteBlobsResponseSchema>> {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
 import { Database } from '@touchstone/persistence';
 import type { Tenant } from '@touchstone/runtime/tenant';
-import type { EntityManager } from 'typeorm';
+import { type EntityManager, In } from 'typeorm';
 import { BlobRow, UploadRow } from './blob.entity.ts';
 import { blobNotFound, cutOff, emptyBlob } from './blob.errors.ts';
 import { BLOB_LIMITS, type BlobLimits, BlobQuota } from './blob-quota.service.ts';
@@ -101,6 +101,12 @@ export class Blobs {
     const blob = await this.database.transaction(tenant, (transaction) => find(transaction, tenant, id));
     if (!blob || (blob.expiresAt && blob.expiresAt <= now)) throw blobNotFound(id);
     return blob;
+  }
+
+  /** Those of the named blobs that are there, in no order. */
+  async find(tenant: Tenant, ids: readonly string[], now = new Date()): Promise<BlobRow[]> {
+    const rows = await this.database.transaction(tenant, (transaction) => transaction.findBy(BlobRow, { tenantId: tenant.id, id: In([...ids]) }));
+    return rows.filter(({ expiresAt }) => !expiresAt || expiresAt > now);
   }
 
   /** @param blob a row that `get` gave: without one there is no way to the bytes. */

@@ -28,6 +28,7 @@ const first = [
   'touchstone.retrieval.v1.SearchService',
   'touchstone.retrieval.v1.ModelVersionService',
   'touchstone.retrieval.v1.EvaluationService',
+  'touchstone.compression.v1.CompressionService',
   'touchstone.operations.v1.OperationService',
   'touchstone.blobs.v1.BlobService',
   'touchstone.gateway.v1.TenantService',

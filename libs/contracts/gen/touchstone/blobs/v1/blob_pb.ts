@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/blobs/v1/blob.proto.
  */
 export const file_touchstone_blobs_v1_blob: GenFile = /*@__PURE__*/
-  fileDesc("Ch50b3VjaHN0b25lL2Jsb2JzL3YxL2Jsb2IucHJvdG8SE3RvdWNoc3RvbmUuYmxvYnMudjEieQoEQmxvYhIKCgJpZBgBIAEoCRINCgVieXRlcxgCIAEoARISCgptZWRpYV90eXBlGAMgASgJEjMKCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQFCDQoLX2V4cGlyZXNfYXQiNgoRRGVsZXRlQmxvYlJlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JCIUChJEZWxldGVCbG9iUmVzcG9uc2UiOAoTR3JhbnRSZWFkaW5nUmVxdWVzdBIhCgJpZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kIh0KDFJlYWRpbmdHcmFudBINCgV0b2tlbhgBIAEoCSKWAQoPUmVhZEJsb2JSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSQSJwoGb2Zmc2V0GAIgASgBQhe6SBQSEhkAADQm9WsMQykAAAAAAAAAABIsCgZsZW5ndGgYAyABKAFCF7pIFBISGQAANCb1awxDKQAAAAAAAPA/SACIAQFCCQoHX2xlbmd0aCJNCghCbG9iUGFydBIpCgRibG9iGAEgASgLMhkudG91Y2hzdG9uZS5ibG9icy52MS5CbG9iSAASDgoEZGF0YRgCIAEoDEgAQgYKBHBhcnQiTAoRV3JpdGVCbG9ic1JlcXVlc3QSNwoFYmxvYnMYASADKAsyHC50b3VjaHN0b25lLmJsb2JzLnYxLk5ld0Jsb2JCCrpIB5IBBAgBEEAiugEKB05ld0Jsb2ISFQoEZGF0YRgBIAEoDEIHukgEegIQARJUCgptZWRpYV90eXBlGAIgASgJQkC6SD1yOxh/MjdeW2EtejAtOV1bYS16MC05ISMkJl5fListXSovW2EtejAtOV1bYS16MC05ISMkJl5fListXSokEjMKCmV4cGlyZXNfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQFCDQoLX2V4cGlyZXNfYXQiPgoSV3JpdGVCbG9ic1Jlc3BvbnNlEigKBWJsb2JzGAEgAygLMhkudG91Y2hzdG9uZS5ibG9icy52MS5CbG9iIt4BChNDcmVhdGVVcGxvYWRSZXF1ZXN0EiYKBWJ5dGVzGAEgASgBQhe6SBQSEhkAAAAAAABwQikAAAAAAADwPxJZCgptZWRpYV90eXBlGAIgASgJQkC6SD1yOxh/MjdeW2EtejAtOV1bYS16MC05ISMkJl5fListXSovW2EtejAtOV1bYS16MC05ISMkJl5fListXSokSACIAQESKgoGc2hhMjU2GAMgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSRIAYgBAUINCgtfbWVkaWFfdHlwZUIJCgdfc2hhMjU2Iq4BCgZVcGxvYWQSCgoCaWQYASABKAkSDgoGb2Zmc2V0GAIgASgBEg0KBWJ5dGVzGAMgASgBEhIKCm1lZGlhX3R5cGUYBCABKAkSLgoKZXhwaXJlc19hdBgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoEYmxvYhgGIAEoCzIZLnRvdWNoc3RvbmUuYmxvYnMudjEuQmxvYkgAiAEBQgcKBV9ibG9iIjUKEEdldFVwbG9hZFJlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17MzJ9JCI4ChNEZWxldGVVcGxvYWRSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezMyfSQiFgoURGVsZXRlVXBsb2FkUmVzcG9uc2Uy7QYKC0Jsb2JTZXJ2aWNlEoYBCgpEZWxldGVCbG9iEiYudG91Y2hzdG9uZS5ibG9icy52MS5EZWxldGVCbG9iUmVxdWVzdBonLnRvdWNoc3RvbmUuYmxvYnMudjEuRGVsZXRlQmxvYlJlc3BvbnNlIieKtRgNCgtibG9iczp3cml0ZYLT5JMCECoOL3YxL2Jsb2JzL3tpZH0SgQEKDENyZWF0ZVVwbG9hZBIoLnRvdWNoc3RvbmUuYmxvYnMudjEuQ3JlYXRlVXBsb2FkUmVxdWVzdBobLnRvdWNoc3RvbmUuYmxvYnMudjEuVXBsb2FkIiqKtRgQCgtibG9iczp3cml0ZRDJAYLT5JMCEDoBKiILL3YxL3VwbG9hZHMSegoJR2V0VXBsb2FkEiUudG91Y2hzdG9uZS5ibG9icy52MS5HZXRVcGxvYWRSZXF1ZXN0GhsudG91Y2hzdG9uZS5ibG9icy52MS5VcGxvYWQiKYq1GA0KC2Jsb2JzOndyaXRlgtPkkwISEhAvdjEvdXBsb2Fkcy97aWR9Eo4BCgxEZWxldGVVcGxvYWQSKC50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZVVwbG9hZFJlcXVlc3QaKS50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZVVwbG9hZFJlc3BvbnNlIimKtRgNCgtibG9iczp3cml0ZYLT5JMCEioQL3YxL3VwbG9hZHMve2lkfRJtCgxHcmFudFJlYWRpbmcSKC50b3VjaHN0b25lLmJsb2JzLnYxLkdyYW50UmVhZGluZ1JlcXVlc3QaIS50b3VjaHN0b25lLmJsb2JzLnYxLlJlYWRpbmdHcmFudCIQirUYDAoKYmxvYnM6cmVhZBJjCghSZWFkQmxvYhIkLnRvdWNoc3RvbmUuYmxvYnMudjEuUmVhZEJsb2JSZXF1ZXN0Gh0udG91Y2hzdG9uZS5ibG9icy52MS5CbG9iUGFydCIQirUYDAoKYmxvYnM6cmVhZDABEnAKCldyaXRlQmxvYnMSJi50b3VjaHN0b25lLmJsb2JzLnYxLldyaXRlQmxvYnNSZXF1ZXN0GicudG91Y2hzdG9uZS5ibG9icy52MS5Xcml0ZUJsb2JzUmVzcG9uc2UiEYq1GA0KC2Jsb2JzOndyaXRlYgZwcm90bzM", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("Ch50b3VjaHN0b25lL2Jsb2JzL3YxL2Jsb2IucHJvdG8SE3RvdWNoc3RvbmUuYmxvYnMudjEieQoEQmxvYhIKCgJpZBgBIAEoCRINCgVieXRlcxgCIAEoARISCgptZWRpYV90eXBlGAMgASgJEjMKCmV4cGlyZXNfYXQYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSACIAQFCDQoLX2V4cGlyZXNfYXQiNgoRRGVsZXRlQmxvYlJlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JCIUChJEZWxldGVCbG9iUmVzcG9uc2UiOAoTR3JhbnRSZWFkaW5nUmVxdWVzdBIhCgJpZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXs2NH0kIh0KDFJlYWRpbmdHcmFudBINCgV0b2tlbhgBIAEoCSKWAQoPUmVhZEJsb2JSZXF1ZXN0EiEKAmlkGAEgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSQSJwoGb2Zmc2V0GAIgASgBQhe6SBQSEhkAADQm9WsMQykAAAAAAAAAABIsCgZsZW5ndGgYAyABKAFCF7pIFBISGQAANCb1awxDKQAAAAAAAPA/SACIAQFCCQoHX2xlbmd0aCJNCghCbG9iUGFydBIpCgRibG9iGAEgASgLMhkudG91Y2hzdG9uZS5ibG9icy52MS5CbG9iSAASDgoEZGF0YRgCIAEoDEgAQgYKBHBhcnQiPwoQRmluZEJsb2JzUmVxdWVzdBIrCgNpZHMYASADKAlCHrpIG5IBGAgBEEAiEnIQMg5eWzAtOWEtZl17NjR9JCI9ChFGaW5kQmxvYnNSZXNwb25zZRIoCgVibG9icxgBIAMoCzIZLnRvdWNoc3RvbmUuYmxvYnMudjEuQmxvYiJMChFXcml0ZUJsb2JzUmVxdWVzdBI3CgVibG9icxgBIAMoCzIcLnRvdWNoc3RvbmUuYmxvYnMudjEuTmV3QmxvYkIKukgHkgEECAEQQCK6AQoHTmV3QmxvYhIVCgRkYXRhGAEgASgMQge6SAR6AhABElQKCm1lZGlhX3R5cGUYAiABKAlCQLpIPXI7GH8yN15bYS16MC05XVthLXowLTkhIyQmXl8uKy1dKi9bYS16MC05XVthLXowLTkhIyQmXl8uKy1dKiQSMwoKZXhwaXJlc19hdBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAIgBAUINCgtfZXhwaXJlc19hdCI+ChJXcml0ZUJsb2JzUmVzcG9uc2USKAoFYmxvYnMYASADKAsyGS50b3VjaHN0b25lLmJsb2JzLnYxLkJsb2Ii3gEKE0NyZWF0ZVVwbG9hZFJlcXVlc3QSJgoFYnl0ZXMYASABKAFCF7pIFBISGQAAAAAAAHBCKQAAAAAAAPA/ElkKCm1lZGlhX3R5cGUYAiABKAlCQLpIPXI7GH8yN15bYS16MC05XVthLXowLTkhIyQmXl8uKy1dKi9bYS16MC05XVthLXowLTkhIyQmXl8uKy1dKiRIAIgBARIqCgZzaGEyNTYYAyABKAlCFbpIEnIQMg5eWzAtOWEtZl17NjR9JEgBiAEBQg0KC19tZWRpYV90eXBlQgkKB19zaGEyNTYirgEKBlVwbG9hZBIKCgJpZBgBIAEoCRIOCgZvZmZzZXQYAiABKAESDQoFYnl0ZXMYAyABKAESEgoKbWVkaWFfdHlwZRgEIAEoCRIuCgpleHBpcmVzX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCgRibG9iGAYgASgLMhkudG91Y2hzdG9uZS5ibG9icy52MS5CbG9iSACIAQFCBwoFX2Jsb2IiNQoQR2V0VXBsb2FkUmVxdWVzdBIhCgJpZBgBIAEoCUIVukgSchAyDl5bMC05YS1mXXszMn0kIjgKE0RlbGV0ZVVwbG9hZFJlcXVlc3QSIQoCaWQYASABKAlCFbpIEnIQMg5eWzAtOWEtZl17MzJ9JCIWChREZWxldGVVcGxvYWRSZXNwb25zZTLbBwoLQmxvYlNlcnZpY2UShgEKCkRlbGV0ZUJsb2ISJi50b3VjaHN0b25lLmJsb2JzLnYxLkRlbGV0ZUJsb2JSZXF1ZXN0GicudG91Y2hzdG9uZS5ibG9icy52MS5EZWxldGVCbG9iUmVzcG9uc2UiJ4q1GA0KC2Jsb2JzOndyaXRlgtPkkwIQKg4vdjEvYmxvYnMve2lkfRKBAQoMQ3JlYXRlVXBsb2FkEigudG91Y2hzdG9uZS5ibG9icy52MS5DcmVhdGVVcGxvYWRSZXF1ZXN0GhsudG91Y2hzdG9uZS5ibG9icy52MS5VcGxvYWQiKoq1GBAKC2Jsb2JzOndyaXRlEMkBgtPkkwIQOgEqIgsvdjEvdXBsb2FkcxJ6CglHZXRVcGxvYWQSJS50b3VjaHN0b25lLmJsb2JzLnYxLkdldFVwbG9hZFJlcXVlc3QaGy50b3VjaHN0b25lLmJsb2JzLnYxLlVwbG9hZCIpirUYDQoLYmxvYnM6d3JpdGWC0+STAhISEC92MS91cGxvYWRzL3tpZH0SjgEKDERlbGV0ZVVwbG9hZBIoLnRvdWNoc3RvbmUuYmxvYnMudjEuRGVsZXRlVXBsb2FkUmVxdWVzdBopLnRvdWNoc3RvbmUuYmxvYnMudjEuRGVsZXRlVXBsb2FkUmVzcG9uc2UiKYq1GA0KC2Jsb2JzOndyaXRlgtPkkwISKhAvdjEvdXBsb2Fkcy97aWR9Em0KDEdyYW50UmVhZGluZxIoLnRvdWNoc3RvbmUuYmxvYnMudjEuR3JhbnRSZWFkaW5nUmVxdWVzdBohLnRvdWNoc3RvbmUuYmxvYnMudjEuUmVhZGluZ0dyYW50IhCKtRgMCgpibG9iczpyZWFkEmMKCFJlYWRCbG9iEiQudG91Y2hzdG9uZS5ibG9icy52MS5SZWFkQmxvYlJlcXVlc3QaHS50b3VjaHN0b25lLmJsb2JzLnYxLkJsb2JQYXJ0IhCKtRgMCgpibG9iczpyZWFkMAESbAoJRmluZEJsb2JzEiUudG91Y2hzdG9uZS5ibG9icy52MS5GaW5kQmxvYnNSZXF1ZXN0GiYudG91Y2hzdG9uZS5ibG9icy52MS5GaW5kQmxvYnNSZXNwb25zZSIQirUYDAoKYmxvYnM6cmVhZBJwCgpXcml0ZUJsb2JzEiYudG91Y2hzdG9uZS5ibG9icy52MS5Xcml0ZUJsb2JzUmVxdWVzdBonLnRvdWNoc3RvbmUuYmxvYnMudjEuV3JpdGVCbG9ic1Jlc3BvbnNlIhGKtRgNCgtibG9iczp3cml0ZWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * Bytes that are stored. They never change: other bytes are another blob.
@@ -210,6 +210,48 @@ export const BlobPartSchema: GenMessage<BlobPart> = /*@__PURE__*/
   messageDesc(file_touchstone_blobs_v1_blob, 6);
 
 /**
+ * Names blobs.
+ *
+ * @generated from message touchstone.blobs.v1.FindBlobsRequest
+ */
+export type FindBlobsRequest = Message<"touchstone.blobs.v1.FindBlobsRequest"> & {
+  /**
+   * Their ids.
+   *
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message touchstone.blobs.v1.FindBlobsRequest.
+ * Use `create(FindBlobsRequestSchema)` to create a new message.
+ */
+export const FindBlobsRequestSchema: GenMessage<FindBlobsRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_blobs_v1_blob, 7);
+
+/**
+ * Blobs that are there.
+ *
+ * @generated from message touchstone.blobs.v1.FindBlobsResponse
+ */
+export type FindBlobsResponse = Message<"touchstone.blobs.v1.FindBlobsResponse"> & {
+  /**
+   * In no order.
+   *
+   * @generated from field: repeated touchstone.blobs.v1.Blob blobs = 1;
+   */
+  blobs: Blob[];
+};
+
+/**
+ * Describes the message touchstone.blobs.v1.FindBlobsResponse.
+ * Use `create(FindBlobsResponseSchema)` to create a new message.
+ */
+export const FindBlobsResponseSchema: GenMessage<FindBlobsResponse> = /*@__PURE__*/
+  messageDesc(file_touchstone_blobs_v1_blob, 8);
+
+/**
  * Blobs to store, of at most 24 MB together.
  *
  * @generated from message touchstone.blobs.v1.WriteBlobsRequest
@@ -228,7 +270,7 @@ export type WriteBlobsRequest = Message<"touchstone.blobs.v1.WriteBlobsRequest">
  * Use `create(WriteBlobsRequestSchema)` to create a new message.
  */
 export const WriteBlobsRequestSchema: GenMessage<WriteBlobsRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 7);
+  messageDesc(file_touchstone_blobs_v1_blob, 9);
 
 /**
  * Bytes to store. What is there already stays, and as long as anybody who wrote it wants it.
@@ -263,7 +305,7 @@ export type NewBlob = Message<"touchstone.blobs.v1.NewBlob"> & {
  * Use `create(NewBlobSchema)` to create a new message.
  */
 export const NewBlobSchema: GenMessage<NewBlob> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 8);
+  messageDesc(file_touchstone_blobs_v1_blob, 10);
 
 /**
  * What is stored.
@@ -284,7 +326,7 @@ export type WriteBlobsResponse = Message<"touchstone.blobs.v1.WriteBlobsResponse
  * Use `create(WriteBlobsResponseSchema)` to create a new message.
  */
 export const WriteBlobsResponseSchema: GenMessage<WriteBlobsResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 9);
+  messageDesc(file_touchstone_blobs_v1_blob, 11);
 
 /**
  * What is to be uploaded.
@@ -319,7 +361,7 @@ export type CreateUploadRequest = Message<"touchstone.blobs.v1.CreateUploadReque
  * Use `create(CreateUploadRequestSchema)` to create a new message.
  */
 export const CreateUploadRequestSchema: GenMessage<CreateUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 10);
+  messageDesc(file_touchstone_blobs_v1_blob, 12);
 
 /**
  * An upload on its way.
@@ -375,7 +417,7 @@ export type Upload = Message<"touchstone.blobs.v1.Upload"> & {
  * Use `create(UploadSchema)` to create a new message.
  */
 export const UploadSchema: GenMessage<Upload> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 11);
+  messageDesc(file_touchstone_blobs_v1_blob, 13);
 
 /**
  * Names an upload.
@@ -396,7 +438,7 @@ export type GetUploadRequest = Message<"touchstone.blobs.v1.GetUploadRequest"> &
  * Use `create(GetUploadRequestSchema)` to create a new message.
  */
 export const GetUploadRequestSchema: GenMessage<GetUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 12);
+  messageDesc(file_touchstone_blobs_v1_blob, 14);
 
 /**
  * Names an upload to drop.
@@ -417,7 +459,7 @@ export type DeleteUploadRequest = Message<"touchstone.blobs.v1.DeleteUploadReque
  * Use `create(DeleteUploadRequestSchema)` to create a new message.
  */
 export const DeleteUploadRequestSchema: GenMessage<DeleteUploadRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 13);
+  messageDesc(file_touchstone_blobs_v1_blob, 15);
 
 /**
  * The upload is gone.
@@ -432,7 +474,7 @@ export type DeleteUploadResponse = Message<"touchstone.blobs.v1.DeleteUploadResp
  * Use `create(DeleteUploadResponseSchema)` to create a new message.
  */
 export const DeleteUploadResponseSchema: GenMessage<DeleteUploadResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_blobs_v1_blob, 14);
+  messageDesc(file_touchstone_blobs_v1_blob, 16);
 
 /**
  * Blobs: bytes that are stored once and named by their content. `POST /v1/blobs` stores one in a single request.
@@ -501,6 +543,16 @@ export const BlobService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadBlobRequestSchema;
     output: typeof BlobPartSchema;
+  },
+  /**
+   * Which of some blobs are there. For services.
+   *
+   * @generated from rpc touchstone.blobs.v1.BlobService.FindBlobs
+   */
+  findBlobs: {
+    methodKind: "unary";
+    input: typeof FindBlobsRequestSchema;
+    output: typeof FindBlobsResponseSchema;
   },
   /**
    * Stores small blobs, all of them or none, each for as long as it says. For services; clients send `POST /v1/blobs`.
