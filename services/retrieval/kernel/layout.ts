@@ -31,12 +31,15 @@ export class Job {
   /** Room for the highest lower bounds, and how many of them: as many rows certainly score more than the least of these. */
   lowers: usize;
   wanted: u32;
-  /** Room for 16 × `capacity` bytes and for the bounds of `chunk` + 4 heads, or 0 to read whole rows at once. A multiple of 4. */
+  /** Room for `seeds` rows, the bounds of `chunk` + 4 heads and the highest of each 64; `chunk` is a multiple of 64, or 0 to read whole rows at once. */
   scratch: usize;
   chunk: u32;
   /** Result: how many rows their heads did not rule out. */
   passed: u32;
-  unused: u32;
+  /** How many rows are read first, those with the highest bounds of their heads. */
+  seeds: u32;
+  /** 2^40 / rowsPerBlock, rounded up: a row times it, shifted right by 40, is its block. */
+  perRow: u64;
   scale: f64;
   norm: f64;
   /** Of the query as both planes have it, and as the high plane alone has it. */

@@ -11,7 +11,7 @@ import { Arena } from './arena.ts';
 import { FloatVectors, innerProduct } from './float-vectors.ts';
 import { headWidth, paddedWidth, quantiseQuery, quantiseRow, rowFigures } from './quantisation.ts';
 import { ScanJobs } from './scan-job.ts';
-import { unitVector } from './random-vectors.ts';
+import { normalised, unitVector } from './random-vectors.ts';
 import { SpaceRows } from './space-rows.ts';
 
 const wasm = await readFile(new URL('../../kernel/scan.wasm', import.meta.url));
@@ -88,5 +88,35 @@ it.each([1, 5, 16, 17, 255, 256, 1000, 4096])('keeps the rows with the highest b
         if (candidates.length === keptRows.size && floor === -Infinity && capacity === 1000) expect(kept.leftOut).toBe(-Infinity);
       }
     }
+  }
+});
+
+it('reads the heads of more rows than one chunk has', () => {
+  const dimension = 128;
+  const count = 66_003;
+  const arena = new Arena();
+  const { scan } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { env: { memory: arena.memory } }).exports as { scan: (job: number) => void };
+  const random = seededRandom(seed);
+  const rows = new SpaceRows(arena, new FloatVectors(dimension));
+  // The first values carry most, so that heads rule rows out.
+  const draw = () => normalised(Float32Array.from({ length: dimension }, (_, at) => (random() - 0.5) / (at + 1)));
+  const vectors = Array.from({ length: count }, draw);
+  for (const vector of vectors) {
+    rows.open();
+    rows.add(0, 1, vector);
+  }
+  const query = draw();
+  const scores = vectors.map((vector) => innerProduct(query, vector));
+  const best = scores.toSorted((a, b) => b - a).slice(0, 10);
+  const third = Uint32Array.from({ length: count / 3 }, (_, at) => 3 * at);
+  for (const list of [undefined, third]) {
+    const jobs = new ScanJobs(arena, { ...rows.scanned(), list, count: list?.length ?? count, query: quantiseQuery(query), capacity: 40, wanted: 10, readsHeads: true, floor: -Infinity }, 1);
+    scan(jobs.addressOf(0));
+    const kept = jobs.kept();
+    jobs.free();
+    const keptRows = new Set(kept.rows);
+    for (const row of list ?? vectors.keys()) if (!keptRows.has(row)) expect(scores[row]).toBeLessThanOrEqual(kept.leftOut);
+    expect(kept.passed, `seed ${seed}`).toBeLessThan(count / 4);
+    if (!list) expect(Array.from(kept.rows, (row) => scores[row]).sort((a, b) => b - a).slice(0, 10)).toEqual(best);
   }
 });

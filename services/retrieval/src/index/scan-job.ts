@@ -40,9 +40,11 @@ export interface Kept {
   readonly passed: number;
 }
 
-const jobBytes = 160;
-/** Rows whose heads a thread reads before it reads whole ones. */
+const jobBytes = 176;
+/** Rows whose heads a thread reads before it reads whole ones: a multiple of `headGroup`. */
 const headChunk = 65_536;
+/** Heads of which the highest bound is kept. */
+const headGroup = 64;
 const keptBytes = 16;
 const align = (bytes: number) => Math.ceil(bytes / 16) * 16;
 
@@ -66,13 +68,15 @@ export class ScanJobs {
     const listAt = fineAt + align(4 * fine.length);
     const keptAt = listAt + align(4 * (list?.length ?? 0));
     const wanted = Math.min(scan.wanted, capacity);
-    const chunk = scan.readsHeads ? Math.min(headChunk, align(Math.ceil(count / slices))) : 0;
+    const chunk = scan.readsHeads ? Math.min(headChunk, headGroup * Math.ceil(count / slices / headGroup)) : 0;
+    const seeds = Math.min(scan.capacity, chunk / headGroup);
     // For each slice: what is kept, lower bounds, and the scratch of the heads.
-    const scratchBytes = chunk === 0 ? 0 : capacity * keptBytes + 4 * (chunk + 4);
+    const scratchBytes = chunk === 0 ? 0 : seeds * keptBytes + 4 * (chunk + 4 + chunk / headGroup);
     const sliceBytes = align((capacity + wanted) * keptBytes + scratchBytes);
     this.#bytes = keptAt + slices * sliceBytes;
     this.#address = arena.allocate(this.#bytes);
     this.#kept = this.#address + keptAt;
+    const perRow = Math.floor(2 ** 40 / scan.rowsPerBlock) + 1; // exact for all rows of 65,536 blocks of at most 4,000 rows
 
     const { uint8, uint32, float32, float64 } = arena;
     const address = this.#address;
@@ -93,9 +97,9 @@ export class ScanJobs {
       const { float32: bounds } = query;
       uint32.set([address + queryAt, width, query.head, scan.headStride, scan.tailStride, address + blocksAt, scan.rowsPerBlock, scan.tails], word);
       uint32.set([address + coarseAt, address + fineAt, listed, from, to, kept, capacity, 0], word + 8);
-      uint32.set([lowers, wanted, lowers + wanted * keptBytes, chunk, 0], word + 16);
-      float64.set([query.scale, query.norm, query.error, query.coarseError, scan.floor], (word + 22) >>> 1);
-      float32.set([bounds.scale, bounds.headSlack, bounds.headError, bounds.tailNorm, bounds.wholeSlack, bounds.wholeNorm, bounds.wholeError], word + 32);
+      uint32.set([lowers, wanted, lowers + wanted * keptBytes, chunk, 0, seeds, perRow, perRow / 2 ** 32], word + 16);
+      float64.set([query.scale, query.norm, query.error, query.coarseError, scan.floor], (word + 24) >>> 1);
+      float32.set([bounds.scale, bounds.headSlack, bounds.headError, bounds.tailNorm, bounds.wholeSlack, bounds.wholeNorm, bounds.wholeError], word + 34);
     }
   }
 
@@ -116,7 +120,7 @@ export class ScanJobs {
       const at = uint32[job + 13];
       const end = at + count * keptBytes;
       heads.push({ at, end });
-      if (count < uint32[job + 12] - uint32[job + 11]) leftOut = Math.max(leftOut, float64[(job >>> 1) + 15]);
+      if (count < uint32[job + 12] - uint32[job + 11]) leftOut = Math.max(leftOut, float64[(job >>> 1) + 16]);
     }
     const total = heads.reduce((sum, { at, end }) => sum + (end - at) / keptBytes, 0);
     const rows = new Uint32Array(total);

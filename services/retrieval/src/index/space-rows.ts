@@ -12,8 +12,10 @@ import { Uint8List } from './uint8-list.ts';
 const mostPrefixes = 4;
 /** So few that reading heads first makes no difference. */
 const fewRows = 512;
-/** Searches before heads are tried again where they did not help. */
-const wholeSearches = 63;
+/** Reading heads is worth it as long as they leave a smaller share of rows than this: a head costs a third of a row. */
+const worthwhileShare = 0.6;
+/** Of so many searches one tries heads again where they did not help. */
+const trials = 64;
 
 /** What decides how much the heads of rows rule out, beside the data. */
 export interface SearchSort {
@@ -57,8 +59,8 @@ export class SpaceRows {
   readonly #live = new Uint32Array(anyKind + 1);
   /** The rows of some kinds, dead or not: for each set of kinds that was asked for, made up to a row. */
   readonly #byKinds = new Map<KindSet, { readonly rows: Uint32List; upTo: number }>();
-  /** For each sort of search, how many will not read heads first, since it did not help. */
-  readonly #wholeSearches = new Map<string, number>();
+  /** For each sort of search, the share of rows that heads left of late, and how many searches did without them since. */
+  readonly #left = new Map<string, { share: number; searches: number }>();
   /** Every item before the last has exactly one row. */
   #isOneToOne = true;
 
@@ -193,17 +195,17 @@ export class SpaceRows {
   }
 
   /** @returns whether to read the heads of rows first: heads rule out little where few rows are like the query, or many are wanted. */
-  readsHeads({ dimensions, count, wanted }: SearchSort): boolean {
-    if (count < fewRows) return false;
-    const sort = nameOf({ dimensions, count, wanted });
-    const left = this.#wholeSearches.get(sort) ?? 0;
-    if (left > 0) this.#wholeSearches.set(sort, left - 1);
-    return left === 0;
+  readsHeads(sort: SearchSort): boolean {
+    if (sort.count < fewRows) return false;
+    const left = this.#left.get(nameOf(sort));
+    return !left || left.share < worthwhileShare || ++left.searches % trials === 0;
   }
 
-  /** Learns from a search that read heads how many rows they did not rule out. */
+  /** Learns from a search that read heads how many rows they did not rule out: one such search among good ones changes nothing. */
   learn(sort: SearchSort, passed: number): void {
-    if (passed > sort.count / 4) this.#wholeSearches.set(nameOf(sort), wholeSearches);
+    const left = this.#left.get(nameOf(sort)) ?? { share: 0, searches: 0 };
+    left.share += (passed / sort.count - left.share) / 8;
+    this.#left.set(nameOf(sort), left);
   }
 
   /** Frees headers that are no longer used. No search may be under way. */
