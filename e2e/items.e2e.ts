@@ -1,6 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { api, newCollection, search } from './api.ts';
-import { photo, photoVariant } from './photos.ts';
+import { photo, photoBytes, photoVariant } from './photos.ts';
 
 it('finds similar texts by text and by item', async () => {
   const path = await newCollection();
@@ -54,6 +54,24 @@ it('shows an item and its pictures as they were written, and counts it', async (
     const { body: collection } = await api().get(path).expect(200);
     expect(collection.statistics).toMatchObject({ items: 1, images: 1, upserts: 1, deletes: 0 });
   }, 10_000);
+});
+
+it('gives a picture back as it was written, to its tenant alone', async () => {
+  const path = await newCollection();
+  const files = [await photoBytes(0), await photoBytes(1)];
+  await api().post(`${path}/items:upsert`, { items: [{ id: 'one', images: files.map((file) => ({ base64: file.toString('base64') })) }] }).expect(200);
+  for (const [part, file] of files.entries()) {
+    const { body, headers } = await api().get(`${path}/items/one/images/${part}`).responseType('blob').expect(200);
+    expect(headers).toMatchObject({ 'content-type': 'image/jpeg', 'content-disposition': 'attachment', 'content-length': String(file.length) });
+    expect(file.equals(body)).toBe(true);
+  }
+  const absent = await api().get(`${path}/items/one/images/2`).expect(404);
+  expect(absent.body).toMatchObject({ type: '/problems/image-not-found', violations: [{ parameter: 'part' }] });
+  await api('second').get(`${path}/items/one/images/0`).expect(404);
+  await api('writer').get(`${path}/items/one/images/0`).expect(403);
+  for (const part of ['32', '-1', 'x', '0.5']) await api().get(`${path}/items/one/images/${part}`).expect(400);
+  await api().delete(`${path}/items/one`).expect(200);
+  expect((await api().get(`${path}/items/one/images/0`).expect(404)).body.type).toBe('/problems/item-not-found');
 });
 
 it('shows category, author, time and parts, of which each has its vector', async () => {

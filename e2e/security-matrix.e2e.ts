@@ -62,6 +62,7 @@ const requests: Readonly<Record<string, SampleRequest>> = {
   'ImportService.ImportItems': { path: { collection: '{collection}' }, body: { blobId: '{blob}' } },
   'ItemService.UpsertItems': { path: { collection: '{collection}' }, body: { items: [{ id: 'another', title: 'Another item' }] } },
   'ItemService.GetItem': { path: { collection: '{collection}', id: 'one' } },
+  'ItemService.GetItemImage': { path: { collection: '{collection}', id: 'pictured', part: '0' } },
   'ItemService.DeleteItem': { path: { collection: '{collection}', id: 'one' } },
   'OperationService.GetOperation': { path: { id: '{operation}' } },
   'OperationService.ListOperations': { path: {} },
@@ -208,7 +209,7 @@ async function cancelledImport(collection: string, lines = 500): Promise<string>
 
 beforeAll(async () => {
   const collection = (await newCollection()).split('/')[3];
-  await api().post(`/v1/collections/${collection}/items:upsert`, { items: [{ id: 'one', title: 'The one item' }, ...['twin', 'other-twin'].map((id) => ({ id, title: 'Twins' }))] }).expect(200);
+  await api().post(`/v1/collections/${collection}/items:upsert`, { items: [{ id: 'one', title: 'The one item' }, { id: 'pictured', images: [{ base64: await photo(0) }] }, ...['twin', 'other-twin'].map((id) => ({ id, title: 'Twins' }))] }).expect(200);
   const duplicate = await pairIn(`/v1/collections/${collection}`);
   const operation = await startImport(collection, 1);
   expect(await ended(operation)).toBe('succeeded');

@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { Inject, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type Call, type Channel, ContractServer, GrpcChannel, GrpcController, type Implementation, LocalChannel, PassErrors, type Result } from '@touchstone/contracts';
+import type { HttpBodySchema } from '@touchstone/contracts/gen/google/api/httpbody_pb';
 import { type CountEchoRequest, type EchoEventSchema, EchoService, type GetEchoRequest, type Note, type NoteSchema } from '@touchstone/contracts/gen/touchstone/echo/v1/echo_pb';
 import { start } from '@touchstone/gateway';
 import { Database, PersistenceModule } from '@touchstone/persistence';
@@ -18,6 +19,10 @@ class EchoController implements Implementation<typeof EchoService> {
 
   async getEcho({ id, text, numbers }: GetEchoRequest): Promise<Result<typeof NoteSchema>> {
     return { id, text, numbers, notes: [], count: 0 };
+  }
+
+  async getEchoFile({ text }: GetEchoRequest): Promise<Result<typeof HttpBodySchema>> {
+    return { contentType: 'text/plain', data: Buffer.from(text), extensions: [] };
   }
 
   async countEcho({ note }: CountEchoRequest, { tenant }: Call): Promise<Result<typeof NoteSchema>> {

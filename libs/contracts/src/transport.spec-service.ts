@@ -75,6 +75,10 @@ function controllers(stage: Stage) {
       return { ...empty, id };
     }
 
+    async getEchoFile(): Promise<never> {
+      throw new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'not in this test' });
+    }
+
     async countEcho({ note }: CountEchoRequest): Promise<Result<typeof NoteSchema>> {
       return { ...note!, count: note!.count + 1 };
     }
@@ -105,6 +109,9 @@ function controllers(stage: Stage) {
       });
     }
     async getItem(): Promise<never> {
+      throw new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'not in this test' });
+    }
+    async getItemImage(): Promise<never> {
       throw new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'not in this test' });
     }
     async deleteItem(): Promise<never> {

@@ -28,6 +28,7 @@ import { ItemsImport } from './import/items-import.operation.ts';
 import { ItemController } from './item/item.controller.ts';
 import { ItemEmbedding } from './item/item-embedding.service.ts';
 import { ItemPreparation } from './item/item-preparation.service.ts';
+import { ItemPictures } from './item/item-pictures.service.ts';
 import { Items } from './item/items.service.ts';
 import { KeptPictures } from './item/kept-pictures.service.ts';
 import { StoredItems } from './item/stored-items.service.ts';
@@ -84,6 +85,7 @@ export class RetrievalModule {
         ItemEmbedding,
         ImportRows,
         ItemPreparation,
+        ItemPictures,
         Items,
         ItemsImport,
         KeptPictures,

@@ -1,5 +1,6 @@
 import type { DescField, DescMessage, DescService, FileRegistry } from '@bufbuild/protobuf';
 import { methodRules, reasonPolicy } from '@touchstone/contracts';
+import { HttpBodySchema } from '@touchstone/contracts/gen/google/api/httpbody_pb';
 import { ReasonSchema } from '@touchstone/contracts/gen/touchstone/api/v1/problem_pb';
 import { RequestMethod } from '@nestjs/common';
 import { type Parameter, type Route, routesOf } from '../rest/route.ts';
@@ -100,6 +101,7 @@ function bodySchema({ method, body, pathParameters }: Route, schemas: Schemas): 
 }
 
 function success({ method }: Route, schemas: Schemas): object {
+  if (method.output.typeName === HttpBodySchema.typeName) return { description: 'The bytes.', content: { '*/*': { schema: { type: 'string', format: 'binary' } } } };
   const schema = schemas.message(method.output, 'answer');
   const description = commentOf(method.output);
   if (method.methodKind === 'unary') return { description, content: { 'application/json': { schema } } };

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { type Call, type ContractServerOptions, ContractServer, GrpcController, type Implementation, PassErrors, Problem, Reason, type Result } from '@touchstone/contracts';
 import { type CountEchoRequest, type EchoEventSchema, EchoService, type GetEchoRequest, type Note, type NoteSchema, type WatchEchoRequest } from '@touchstone/contracts/gen/touchstone/echo/v1/echo_pb';
+import type { HttpBodySchema } from '@touchstone/contracts/gen/google/api/httpbody_pb';
 import { nestLogger } from '@touchstone/runtime/logging';
 
 /** What the running streams did, for tests that look on. */
@@ -19,6 +20,11 @@ export class EchoController implements Implementation<typeof EchoService> {
 
   async getEcho({ id, text, numbers }: GetEchoRequest): Promise<Result<typeof NoteSchema>> {
     return { id, text, numbers, notes: [], count: 0 };
+  }
+
+  async getEchoFile({ text }: GetEchoRequest): Promise<Result<typeof HttpBodySchema>> {
+    if (text === '') throw new Problem({ reason: Reason.IMAGE_NOT_FOUND, detail: 'There is no text.', violations: [{ pointer: '/text', detail: 'is empty' }] });
+    return { contentType: 'text/html', data: Buffer.from(text), extensions: [] };
   }
 
   async countEcho({ note }: CountEchoRequest): Promise<Result<typeof NoteSchema>> {

@@ -1,5 +1,6 @@
-import { type DescMethod, type DescService, type JsonValue, toJson } from '@bufbuild/protobuf';
+import { type DescMethod, type DescService, isMessage, type JsonValue, toJson } from '@bufbuild/protobuf';
 import { type CallOptions, type Channel, checkIdempotencyKey, idempotencyKeyHeader, methodRules, Problem } from '@touchstone/contracts';
+import { type HttpBody, HttpBodySchema } from '@touchstone/contracts/gen/google/api/httpbody_pb';
 import type { CallerTokens } from '@touchstone/runtime/tenant';
 import { Controller, HttpCode, Req, RequestMapping, Res, type Type } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -51,17 +52,25 @@ function unaryAnswer(route: Route, channel: Channel, policy: CallPolicy): Answer
   const read = requestReader(route);
   const { method } = route;
   const { location } = methodRules(method);
-  return async (request, reply): Promise<JsonValue> => {
+  return async (request, reply): Promise<JsonValue | Uint8Array> => {
     try {
       const message = read(request as unknown as HttpRequest);
       const call = { ...(await callOptions(request, policy, policy.deadlineMs, signalOf(reply))), ...writeOptions(method, request, reply) };
-      const answer = toJson(method.output, await channel.unary(method, message, call), { alwaysEmitImplicit: true });
+      const output = await channel.unary(method, message, call);
+      if (isMessage(output, HttpBodySchema)) return file(output, reply);
+      const answer = toJson(method.output, output, { alwaysEmitImplicit: true });
       if (location) reply.header('location', location.replace('{id}', (answer as { id: string }).id));
       return answer;
     } catch (error) {
       throw error instanceof Problem ? publicProblem(route, error) : error;
     }
   };
+}
+
+/** An answer that is bytes. What a browser would show stays a file: others may have made it. */
+function file({ contentType, data }: HttpBody, reply: FastifyReply): Uint8Array {
+  void reply.headers({ 'content-type': contentType, 'content-disposition': 'attachment' });
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function streamAnswer(route: Route, channel: Channel, policy: CallPolicy): Answer {

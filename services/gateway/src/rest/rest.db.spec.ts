@@ -77,6 +77,19 @@ describe.each(transports)('$name', ({ listen, channelTo }) => {
       expect((await post('/v1/echoes/n-1:count', { count: 4 }).expect(200)).body).toMatchObject({ id: 'n-1', count: 5 });
     });
 
+    it('sends bytes that a contract answers as a file, whatever their type', async () => {
+      const answer = await get('/v1/echoes/a/file?text=%3Cscript%3E%C3%BC').buffer(true).expect(200);
+      expect(answer.text).toBe('<script>ü');
+      expect(answer.headers).toMatchObject({ 'content-type': 'text/html', 'content-length': '10', 'content-disposition': 'attachment', 'x-content-type-options': 'nosniff' });
+      const head = await api().head('/v1/echoes/a/file?text=abc').set('Authorization', `Bearer ${key}`).expect(200);
+      expect(head.headers).toMatchObject({ 'content-type': 'text/html', 'content-length': '3' });
+    });
+
+    it('shows a problem in place of bytes', async () => {
+      const answer = await get('/v1/echoes/a/file').expect(404).expect('Content-Type', /problem\+json/);
+      expect(answer.body).toMatchObject({ type: '/problems/image-not-found', violations: [{ parameter: 'text', detail: 'is empty' }] });
+    });
+
     it('answers HEAD like GET without the body', async () => {
       const answer = await api().head('/v1/echoes/n-1').set('Authorization', `Bearer ${key}`).expect(200);
       expect(answer.text).toBeUndefined();

@@ -27,6 +27,7 @@ it('reads the paths of a contract', () => {
   expect(routesOf(EchoService).map(({ verb, path, template }) => [RequestMethod[verb], path, template])).toEqual([
     ['POST', '/v1/echoes', '/v1/echoes'],
     ['GET', '/v1/echoes/:id([^:/]+)', '/v1/echoes/{id}'],
+    ['GET', '/v1/echoes/:id([^:/]+)/file', '/v1/echoes/{id}/file'],
     ['POST', '/v1/echoes/:id([^:/]+)::count', '/v1/echoes/{id}:count'],
     ['GET', '/v1/echoes/:id([^:/]+)::watch', '/v1/echoes/{id}:watch'],
   ]);

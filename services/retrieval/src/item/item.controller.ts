@@ -1,8 +1,10 @@
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { type Call, GrpcController, type Implementation, type Result } from '@touchstone/contracts';
+import type { HttpBodySchema } from '@touchstone/contracts/gen/google/api/httpbody_pb';
 import {
   type DeleteItemRequest,
   type DeleteItemResponseSchema,
+  type GetItemImageRequest,
   type GetItemRequest,
   type ItemInput,
   type ItemSchema,
@@ -15,14 +17,17 @@ import { Collections } from '../collection/collections.service.ts';
 import type { ItemContent } from './item-content.ts';
 import { refuseTooManyPictures, vectorRefused } from './item.errors.ts';
 import { toItemMessage } from './item-message.ts';
+import { ItemPictures } from './item-pictures.service.ts';
 import { Items } from './items.service.ts';
 import { givenVectors } from './given-vectors.ts';
 import { ownVectors, VectorRefused } from './own-vectors.ts';
+import { pictureType } from './picture-type.ts';
 
 @GrpcController(ItemService)
 export class ItemController implements Implementation<typeof ItemService> {
   constructor(
     private readonly items: Items,
+    private readonly itemPictures: ItemPictures,
     private readonly pictures: Pictures,
     private readonly collections: Collections,
   ) {}
@@ -35,6 +40,11 @@ export class ItemController implements Implementation<typeof ItemService> {
 
   async getItem({ collection, id }: GetItemRequest, { tenant }: Call): Promise<Result<typeof ItemSchema>> {
     return toItemMessage(await this.items.get(tenant, collection, id));
+  }
+
+  async getItemImage({ collection, id, part }: GetItemImageRequest, { tenant }: Call): Promise<Result<typeof HttpBodySchema>> {
+    const data = await this.itemPictures.read(tenant, collection, id, part);
+    return { contentType: pictureType(data), data, extensions: [] };
   }
 
   async deleteItem({ collection, id }: DeleteItemRequest, { tenant, signal, once }: Call): Promise<Result<typeof DeleteItemResponseSchema>> {

@@ -8,6 +8,21 @@ export const itemNotFound = (collection: string, id: string) =>
     violations: [{ pointer: '/id', detail: 'no such item' }],
   });
 
+export const imageNotFound = (id: string, part: number, images: number) =>
+  new Problem({
+    reason: Reason.IMAGE_NOT_FOUND,
+    detail: `The item ${id} has no picture ${part}: it has ${images}, counted from 0.`,
+    violations: [{ pointer: '/part', detail: 'no such picture' }],
+  });
+
+/** Items that were written before pictures were kept: docs/decisions/0014. */
+export const imageNotKept = (id: string, part: number) =>
+  new Problem({
+    reason: Reason.IMAGE_NOT_FOUND,
+    detail: `The file of picture ${part} of item ${id} was not kept when it was written. Write the item again.`,
+    violations: [{ pointer: '/part', detail: 'its file is not there' }],
+  });
+
 /** @param pointer of the first item that has no room. */
 export const itemQuotaExceeded = (stored: number, more: number, limit: number, pointer: string) =>
   new Problem({

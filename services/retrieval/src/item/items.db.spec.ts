@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { Reason } from '@touchstone/contracts';
 import { ItemInputSchema } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
 import { testDatabase, type TestDatabase } from '@touchstone/testing';
 import { randomUUID } from 'node:crypto';
@@ -131,6 +132,16 @@ it('loses no picture and keeps none too many while collections write, change and
   expect(await ours()).toEqual(['p0', 'p1']);
   for (const name of collections) await replica.items.deleteItem({ collection: name, id: 'x' }, replica.options);
   expect(await ours()).toEqual([]);
+});
+
+it('gives a picture back, or says what is not there', async () => {
+  await write({ id: 'a', images: [picture('first'), picture('second')] });
+  const image = (id: string, part: number, name = collection) => replica.items.getItemImage({ collection: name, id, part }, replica.options);
+  const { contentType, data } = await image('a', 1);
+  expect([contentType, new TextDecoder().decode(data)]).toEqual(['application/octet-stream', 'second']);
+  await expect(image('a', 2)).rejects.toMatchObject({ reason: Reason.IMAGE_NOT_FOUND, message: 'The item a has no picture 2: it has 2, counted from 0.' });
+  await expect(image('b', 0)).rejects.toMatchObject({ reason: Reason.ITEM_NOT_FOUND });
+  await expect(image('a', 0, 'nowhere')).rejects.toMatchObject({ reason: Reason.COLLECTION_NOT_FOUND });
 });
 
 it('shows pictures of a tenant to no other', async () => {

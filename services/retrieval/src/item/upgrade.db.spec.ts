@@ -1,3 +1,4 @@
+import { Reason } from '@touchstone/contracts';
 import { migrate } from '@touchstone/persistence';
 import { testDatabase } from '@touchstone/testing';
 import { randomUUID } from 'node:crypto';
@@ -48,9 +49,13 @@ it('rows of before items had parts are found, and get what they lack with their 
   const { hits } = await searches.search({ collection: 'c', query: { vector: [...new Float32Array(vector.buffer.slice(vector.byteOffset, vector.byteOffset + 64))], space: 'text' } }, options);
   expect(hits).toMatchObject([{ id: 'old', score: 1 }]);
 
+  const image = () => items.getItemImage({ collection: 'c', id: 'old', part: 0 }, options);
+  await expect(image()).rejects.toMatchObject({ reason: Reason.IMAGE_NOT_FOUND, detail: expect.stringContaining('Write the item again') });
+
   const picture = { source: { case: 'base64' as const, value: new TextEncoder().encode('one') } };
   await items.upsertItems({ collection: 'c', items: [{ id: 'old', title: 'Old', images: [picture] }] }, options);
   expect(asked.texts).toEqual(['Old']);
   expect(asked.images).toHaveLength(1);
+  expect(new TextDecoder().decode((await image()).data)).toBe('one');
   expect((await owner.query('select tenant_id from retrieval.picture')).rows).toEqual([{ tenant_id: tenant.id }]);
 });

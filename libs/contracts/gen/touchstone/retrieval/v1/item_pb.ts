@@ -6,6 +6,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../../buf/validate/validate_pb.ts";
 import { file_google_api_annotations } from "../../../google/api/annotations_pb.ts";
+import type { HttpBodySchema } from "../../../google/api/httpbody_pb.ts";
+import { file_google_api_httpbody } from "../../../google/api/httpbody_pb.ts";
 import type { ListValue, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import { file_touchstone_api_v1_policy } from "../../api/v1/policy_pb.ts";
@@ -15,7 +17,7 @@ import type { JsonObject, Message } from "@bufbuild/protobuf";
  * Describes the file touchstone/retrieval/v1/item.proto.
  */
 export const file_touchstone_retrieval_v1_item: GenFile = /*@__PURE__*/
-  fileDesc("CiJ0b3VjaHN0b25lL3JldHJpZXZhbC92MS9pdGVtLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSKEBAoJSXRlbUlucHV0EjYKAmlkGAEgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSQSFwoFdGl0bGUYAiABKAlCCLpIBXIDGOgHEhcKBGJvZHkYAyABKAlCCbpIBnIEGKCcARI9CgZpbWFnZXMYBCADKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5JbWFnZUlucHV0Qgi6SAWSAQIQIBIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaCghjYXRlZ29yeRgGIAEoCUIIukgFcgMYyAESGAoGYXV0aG9yGAcgASgJQgi6SAVyAxjIARIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJmCgd2ZWN0b3JzGAkgAygLMi8udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSXRlbUlucHV0LlZlY3RvcnNFbnRyeUIkukghmgEeEAQiGnIYMhZeW2Etel1bYS16MC05LV17MCwzMX0kGlMKDFZlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSMgoFdmFsdWUYAiABKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5Pd25WZWN0b3JzOgI4ASKmAQoKT3duVmVjdG9ycxIXCgR0ZXh0GAEgAygCQgm6SAaSAQMQgCASFwoEbm90ZRgCIAMoAkIJukgGkgEDEIAgEjMKBWltYWdlGAMgAygLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUIIukgFkgECECASMQoDb2NyGAQgAygLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUIIukgFkgECECAinwEKCkltYWdlSW5wdXQSHgoGYmFzZTY0GAEgASgMQgy6SAl6BxABGICAgANIABIoCgdibG9iX2lkGAIgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSRIABIZCgN1cmwYAyABKAlCCrpIB3IFEAEYgBBIABIbCghvY3JfdGV4dBgEIAEoCUIJukgGcgQYoJwBQg8KBnNvdXJjZRIFukgCCAEiiQEKElVwc2VydEl0ZW1zUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI9CgVpdGVtcxgCIAMoCzIiLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW1JbnB1dEIKukgHkgEECAEQZCJMChNVcHNlcnRJdGVtc1Jlc3BvbnNlEhAKCHVwc2VydGVkGAEgASgFEhEKCXVuY2hhbmdlZBgCIAEoBRIQCghwb3NpdGlvbhgDIAEoASJ+Cg5HZXRJdGVtUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI2CgJpZBgCIAEoCUIqukgnciUyI15bQS1aYS16MC05XVtBLVphLXowLTkuX34tXXswLDEyN30kIvQCCgRJdGVtEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEgwKBGJvZHkYAyABKAkSMwoGaW1hZ2VzGAQgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSW1hZ2VGYWN0cxIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglzdG9yZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGNhdGVnb3J5GAkgASgJEg4KBmF1dGhvchgKIAEoCRIwCgVwYXJ0cxgLIAMoCzIhLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW1QYXJ0Ij0KCkltYWdlRmFjdHMSDgoGc2hhMjU2GAEgASgJEg0KBWJ5dGVzGAIgASgFEhAKCG9jcl90ZXh0GAMgASgJIl0KCEl0ZW1QYXJ0Eg0KBXNwYWNlGAEgASgJEg0KBWtpbmRzGAIgAygJEgwKBHBhcnQYAyABKAUSFQoNbW9kZWxfdmVyc2lvbhgEIAEoCRIOCgZpc19vd24YBSABKAgigQEKEURlbGV0ZUl0ZW1SZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjYKAmlkGAIgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSQiJgoSRGVsZXRlSXRlbVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgBMo4ECgtJdGVtU2VydmljZRK1AQoLVXBzZXJ0SXRlbXMSKy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5VcHNlcnRJdGVtc1JlcXVlc3QaLC50b3VjaHN0b25lLnJldHJpZXZhbC52MS5VcHNlcnRJdGVtc1Jlc3BvbnNlIkuKtRgTCg9yZXRyaWV2YWw6d3JpdGUYAYLT5JMCLjoBKiIpL3YxL2NvbGxlY3Rpb25zL3tjb2xsZWN0aW9ufS9pdGVtczp1cHNlcnQSlgEKB0dldEl0ZW0SJy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5HZXRJdGVtUmVxdWVzdBodLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW0iQ4q1GBAKDnJldHJpZXZhbDpyZWFkgtPkkwIpEicvdjEvY29sbGVjdGlvbnMve2NvbGxlY3Rpb259L2l0ZW1zL3tpZH0SrQEKCkRlbGV0ZUl0ZW0SKi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5EZWxldGVJdGVtUmVxdWVzdBorLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkRlbGV0ZUl0ZW1SZXNwb25zZSJGirUYEwoPcmV0cmlldmFsOndyaXRlGAGC0+STAikqJy92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn0vaXRlbXMve2lkfWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
+  fileDesc("CiJ0b3VjaHN0b25lL3JldHJpZXZhbC92MS9pdGVtLnByb3RvEhd0b3VjaHN0b25lLnJldHJpZXZhbC52MSKEBAoJSXRlbUlucHV0EjYKAmlkGAEgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSQSFwoFdGl0bGUYAiABKAlCCLpIBXIDGOgHEhcKBGJvZHkYAyABKAlCCbpIBnIEGKCcARI9CgZpbWFnZXMYBCADKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5JbWFnZUlucHV0Qgi6SAWSAQIQIBIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIaCghjYXRlZ29yeRgGIAEoCUIIukgFcgMYyAESGAoGYXV0aG9yGAcgASgJQgi6SAVyAxjIARIuCgpjcmVhdGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBJmCgd2ZWN0b3JzGAkgAygLMi8udG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSXRlbUlucHV0LlZlY3RvcnNFbnRyeUIkukghmgEeEAQiGnIYMhZeW2Etel1bYS16MC05LV17MCwzMX0kGlMKDFZlY3RvcnNFbnRyeRILCgNrZXkYASABKAkSMgoFdmFsdWUYAiABKAsyIy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5Pd25WZWN0b3JzOgI4ASKmAQoKT3duVmVjdG9ycxIXCgR0ZXh0GAEgAygCQgm6SAaSAQMQgCASFwoEbm90ZRgCIAMoAkIJukgGkgEDEIAgEjMKBWltYWdlGAMgAygLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUIIukgFkgECECASMQoDb2NyGAQgAygLMhouZ29vZ2xlLnByb3RvYnVmLkxpc3RWYWx1ZUIIukgFkgECECAinwEKCkltYWdlSW5wdXQSHgoGYmFzZTY0GAEgASgMQgy6SAl6BxABGICAgANIABIoCgdibG9iX2lkGAIgASgJQhW6SBJyEDIOXlswLTlhLWZdezY0fSRIABIZCgN1cmwYAyABKAlCCrpIB3IFEAEYgBBIABIbCghvY3JfdGV4dBgEIAEoCUIJukgGcgQYoJwBQg8KBnNvdXJjZRIFukgCCAEiiQEKElVwc2VydEl0ZW1zUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI9CgVpdGVtcxgCIAMoCzIiLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW1JbnB1dEIKukgHkgEECAEQZCJMChNVcHNlcnRJdGVtc1Jlc3BvbnNlEhAKCHVwc2VydGVkGAEgASgFEhEKCXVuY2hhbmdlZBgCIAEoBRIQCghwb3NpdGlvbhgDIAEoASJ+Cg5HZXRJdGVtUmVxdWVzdBI0Cgpjb2xsZWN0aW9uGAEgASgJQiC6SB1yGzIZXlthLXowLTldW2EtejAtOS1dezAsNjJ9JBI2CgJpZBgCIAEoCUIqukgnciUyI15bQS1aYS16MC05XVtBLVphLXowLTkuX34tXXswLDEyN30kIpwBChNHZXRJdGVtSW1hZ2VSZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjYKAmlkGAIgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSQSFwoEcGFydBgDIAEoBUIJukgGGgQYHygAIvQCCgRJdGVtEgoKAmlkGAEgASgJEg0KBXRpdGxlGAIgASgJEgwKBGJvZHkYAyABKAkSMwoGaW1hZ2VzGAQgAygLMiMudG91Y2hzdG9uZS5yZXRyaWV2YWwudjEuSW1hZ2VGYWN0cxIrCgphdHRyaWJ1dGVzGAUgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdBIuCgpjcmVhdGVkX2F0GAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglzdG9yZWRfYXQYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCGNhdGVnb3J5GAkgASgJEg4KBmF1dGhvchgKIAEoCRIwCgVwYXJ0cxgLIAMoCzIhLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW1QYXJ0Ij0KCkltYWdlRmFjdHMSDgoGc2hhMjU2GAEgASgJEg0KBWJ5dGVzGAIgASgFEhAKCG9jcl90ZXh0GAMgASgJIl0KCEl0ZW1QYXJ0Eg0KBXNwYWNlGAEgASgJEg0KBWtpbmRzGAIgAygJEgwKBHBhcnQYAyABKAUSFQoNbW9kZWxfdmVyc2lvbhgEIAEoCRIOCgZpc19vd24YBSABKAgigQEKEURlbGV0ZUl0ZW1SZXF1ZXN0EjQKCmNvbGxlY3Rpb24YASABKAlCILpIHXIbMhleW2EtejAtOV1bYS16MC05LV17MCw2Mn0kEjYKAmlkGAIgASgJQiq6SCdyJTIjXltBLVphLXowLTldW0EtWmEtejAtOS5ffi1dezAsMTI3fSQiJgoSRGVsZXRlSXRlbVJlc3BvbnNlEhAKCHBvc2l0aW9uGAEgASgBMrYFCgtJdGVtU2VydmljZRK1AQoLVXBzZXJ0SXRlbXMSKy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5VcHNlcnRJdGVtc1JlcXVlc3QaLC50b3VjaHN0b25lLnJldHJpZXZhbC52MS5VcHNlcnRJdGVtc1Jlc3BvbnNlIkuKtRgTCg9yZXRyaWV2YWw6d3JpdGUYAYLT5JMCLjoBKiIpL3YxL2NvbGxlY3Rpb25zL3tjb2xsZWN0aW9ufS9pdGVtczp1cHNlcnQSlgEKB0dldEl0ZW0SJy50b3VjaHN0b25lLnJldHJpZXZhbC52MS5HZXRJdGVtUmVxdWVzdBodLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkl0ZW0iQ4q1GBAKDnJldHJpZXZhbDpyZWFkgtPkkwIpEicvdjEvY29sbGVjdGlvbnMve2NvbGxlY3Rpb259L2l0ZW1zL3tpZH0SpQEKDEdldEl0ZW1JbWFnZRIsLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkdldEl0ZW1JbWFnZVJlcXVlc3QaFC5nb29nbGUuYXBpLkh0dHBCb2R5IlGKtRgQCg5yZXRyaWV2YWw6cmVhZILT5JMCNxI1L3YxL2NvbGxlY3Rpb25zL3tjb2xsZWN0aW9ufS9pdGVtcy97aWR9L2ltYWdlcy97cGFydH0SrQEKCkRlbGV0ZUl0ZW0SKi50b3VjaHN0b25lLnJldHJpZXZhbC52MS5EZWxldGVJdGVtUmVxdWVzdBorLnRvdWNoc3RvbmUucmV0cmlldmFsLnYxLkRlbGV0ZUl0ZW1SZXNwb25zZSJGirUYEwoPcmV0cmlldmFsOndyaXRlGAGC0+STAikqJy92MS9jb2xsZWN0aW9ucy97Y29sbGVjdGlvbn0vaXRlbXMve2lkfWIGcHJvdG8z", [file_buf_validate_validate, file_google_api_annotations, file_google_api_httpbody, file_google_protobuf_struct, file_google_protobuf_timestamp, file_touchstone_api_v1_policy]);
 
 /**
  * A thing to be found.
@@ -284,6 +286,41 @@ export const GetItemRequestSchema: GenMessage<GetItemRequest> = /*@__PURE__*/
   messageDesc(file_touchstone_retrieval_v1_item, 5);
 
 /**
+ * Names a picture of an item.
+ *
+ * @generated from message touchstone.retrieval.v1.GetItemImageRequest
+ */
+export type GetItemImageRequest = Message<"touchstone.retrieval.v1.GetItemImageRequest"> & {
+  /**
+   * Name of the collection.
+   *
+   * @generated from field: string collection = 1;
+   */
+  collection: string;
+
+  /**
+   * Id of the item.
+   *
+   * @generated from field: string id = 2;
+   */
+  id: string;
+
+  /**
+   * Which of its pictures, from 0: their order in the item, and `part` of a hit.
+   *
+   * @generated from field: int32 part = 3;
+   */
+  part: number;
+};
+
+/**
+ * Describes the message touchstone.retrieval.v1.GetItemImageRequest.
+ * Use `create(GetItemImageRequestSchema)` to create a new message.
+ */
+export const GetItemImageRequestSchema: GenMessage<GetItemImageRequest> = /*@__PURE__*/
+  messageDesc(file_touchstone_retrieval_v1_item, 6);
+
+/**
  * An item as it is stored.
  *
  * @generated from message touchstone.retrieval.v1.Item
@@ -372,7 +409,7 @@ export type Item = Message<"touchstone.retrieval.v1.Item"> & {
  * Use `create(ItemSchema)` to create a new message.
  */
 export const ItemSchema: GenMessage<Item> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 6);
+  messageDesc(file_touchstone_retrieval_v1_item, 7);
 
 /**
  * What is known of a picture.
@@ -407,7 +444,7 @@ export type ImageFacts = Message<"touchstone.retrieval.v1.ImageFacts"> & {
  * Use `create(ImageFactsSchema)` to create a new message.
  */
 export const ImageFactsSchema: GenMessage<ImageFacts> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 7);
+  messageDesc(file_touchstone_retrieval_v1_item, 8);
 
 /**
  * A part of an item that has a vector.
@@ -456,7 +493,7 @@ export type ItemPart = Message<"touchstone.retrieval.v1.ItemPart"> & {
  * Use `create(ItemPartSchema)` to create a new message.
  */
 export const ItemPartSchema: GenMessage<ItemPart> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 8);
+  messageDesc(file_touchstone_retrieval_v1_item, 9);
 
 /**
  * Names an item to delete.
@@ -484,7 +521,7 @@ export type DeleteItemRequest = Message<"touchstone.retrieval.v1.DeleteItemReque
  * Use `create(DeleteItemRequestSchema)` to create a new message.
  */
 export const DeleteItemRequestSchema: GenMessage<DeleteItemRequest> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 9);
+  messageDesc(file_touchstone_retrieval_v1_item, 10);
 
 /**
  * The delete is durable and seen by every later search.
@@ -505,7 +542,7 @@ export type DeleteItemResponse = Message<"touchstone.retrieval.v1.DeleteItemResp
  * Use `create(DeleteItemResponseSchema)` to create a new message.
  */
 export const DeleteItemResponseSchema: GenMessage<DeleteItemResponse> = /*@__PURE__*/
-  messageDesc(file_touchstone_retrieval_v1_item, 10);
+  messageDesc(file_touchstone_retrieval_v1_item, 11);
 
 /**
  * The items of a collection.
@@ -525,7 +562,7 @@ export const ItemService: GenService<{
     output: typeof UpsertItemsResponseSchema;
   },
   /**
-   * An item and its parts. Of its pictures it shows facts, not the bytes.
+   * An item and its parts. Of its pictures it shows facts; `…/images/{part}` has the bytes.
    *
    * @generated from rpc touchstone.retrieval.v1.ItemService.GetItem
    */
@@ -533,6 +570,16 @@ export const ItemService: GenService<{
     methodKind: "unary";
     input: typeof GetItemRequestSchema;
     output: typeof ItemSchema;
+  },
+  /**
+   * A picture of an item, the bytes as they were written.
+   *
+   * @generated from rpc touchstone.retrieval.v1.ItemService.GetItemImage
+   */
+  getItemImage: {
+    methodKind: "unary";
+    input: typeof GetItemImageRequestSchema;
+    output: typeof HttpBodySchema;
   },
   /**
    * Deletes an item. When it answers, no search finds it.
