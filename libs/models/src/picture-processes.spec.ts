@@ -238,3 +238,29 @@ describe('a killed process', () => {
     await expect(processes.prepare(small, dinov2, 0)).rejects.toThrow(ModelNotReady);
   });
 });
+
+describe('drawing', () => {
+  const map = { rows: 2, columns: 2, levels: Uint8Array.of(0, 0, 0, 255), framed: Uint8Array.of(0, 0, 0, 1) };
+
+  it('lays a heat map over the upright picture, whatever its size and channels', async () => {
+    const processes = open();
+    const turned = await sharp({ create: { width: 100, height: 300, channels: 3, background: 'black' } }).jpeg().withMetadata({ orientation: 6 }).toBuffer();
+    const grey = await sharp({ create: { width: 40, height: 20, channels: 3, background: 'black' } }).greyscale().png().toBuffer();
+    for (const [file, width, height] of [[turned, 768, 256], [grey, 768, 384]] as const) {
+      const drawing = await processes.draw(file, map, 0);
+      expect([drawing.width, drawing.height]).toEqual([width, height]);
+      const { data, info } = await sharp(drawing.png).raw().toBuffer({ resolveWithObject: true });
+      expect([info.width, info.height, info.channels]).toEqual([width, height, 3]);
+      const pixel = (x: number, y: number) => [...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3)];
+      expect(pixel(10, 10)).toEqual([34, 1, 42]);
+      expect(pixel(width - 1, height - 1)).toEqual([255, 255, 255]);
+      expect(pixel(Math.round(width * 0.75), Math.round(height * 0.75))).toEqual([127, 116, 19]);
+    }
+  });
+
+  it('refuses what is no picture, and goes on', async () => {
+    const processes = open();
+    await expect(processes.draw(Buffer.from('hello'), map, 3)).rejects.toMatchObject({ index: 3 });
+    expect((await processes.draw(await plain(8, 8), map, 0)).width).toBe(768);
+  });
+});
