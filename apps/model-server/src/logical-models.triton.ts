@@ -21,14 +21,21 @@ async function modelsOn({ overlay, start }: InferenceServer): Promise<Models> {
   return models;
 }
 
-it('gives the same vectors on both servers, under the same version', async () => {
+it('gives the same vectors on both servers, and keeps the same tokens, under the same versions', async () => {
   const [ours, theirs] = [await modelsOn(modelServer), await modelsOn(triton)];
   expect(theirs.text.version).toBe(ours.text.version);
   expect(theirs.image.version).toBe(ours.image.version);
+  expect(theirs.encoder!.version).toBe(ours.encoder!.version);
 
   const cosines: number[] = [];
   for (const text of texts) cosines.push(cosine(...([await ours.text.embed([text]), await theirs.text.embed([text])].flat() as [Float32Array, Float32Array])));
   for (const picture of pictures) cosines.push(cosine(...([await ours.image.embed([picture]), await theirs.image.embed([picture])].flat() as [Float32Array, Float32Array])));
+  const encode = (models: Models) => models.encoder!.encode(pictures, { kept: 28, outputs: ['scores'] });
+  const [own, encoded] = [await encode(ours), await encode(theirs)];
+  encoded.forEach(({ indices, scores }, picture) => {
+    expect(indices).toEqual(own[picture].indices);
+    scores.forEach((score, token) => expect(score).toBeCloseTo(own[picture].scores[token], 5));
+  });
   console.log(`least cosine between the servers: ${Math.min(...cosines)}`);
   expect(Math.min(...cosines)).toBeGreaterThan(0.9999);
 });

@@ -1,1 +1,1 @@
-export { editGraph, emptyModel, type GraphEdit, type OnnxConstant, type OnnxNode, type OnnxValue } from './onnx-graph.ts';
+export { editGraph, elementTypes, emptyModel, type GraphEdit, type OnnxConstant, type OnnxNode, type OnnxValue } from './onnx-graph.ts';

@@ -20,10 +20,10 @@ export interface OnnxValue {
 /** A constant of the graph. */
 export interface OnnxConstant {
   name: string;
-  type: 'FLOAT' | 'FLOAT16' | 'INT64';
+  type: 'FLOAT' | 'FLOAT16' | 'DOUBLE' | 'INT64';
   dims: readonly number[];
   /** FLOAT16 as bytes, little endian. */
-  data: Float32Array | BigInt64Array | Uint8Array;
+  data: Float32Array | Float64Array | BigInt64Array | Uint8Array;
 }
 
 /** What becomes of a graph. */
@@ -39,7 +39,8 @@ export interface GraphEdit {
   after: readonly OnnxNode[];
 }
 
-const elementTypes = { FLOAT: 1, INT64: 7, FLOAT16: 10 } as const;
+/** Data types of onnx.proto, as a Cast names them too. */
+export const elementTypes = { FLOAT: 1, INT64: 7, FLOAT16: 10, DOUBLE: 11 } as const;
 /** Field numbers of onnx.proto. */
 const modelField = { graph: 7 };
 const graphField = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13 };

@@ -2,8 +2,9 @@
  * EvoCut as plain operators at the end of an encoder's graph, for a batch of pictures: K tokens leave the server instead of
  * the hidden states of a dozen layers. evocut.ts says what each line means. Steps are neither cut nor divided by their length,
  * which would be copies: tokens before the first patch have the weight 0, and a cosine is divided where it is one number.
+ * Steps and groups are DOUBLE: of two groups equally near the rounding of FLOAT takes the other one in every twentieth photo.
  */
-import type { GraphEdit, OnnxConstant, OnnxNode } from '@touchstone/onnx-graph';
+import { elementTypes, type GraphEdit, type OnnxConstant, type OnnxNode } from '@touchstone/onnx-graph';
 import { type EvocutParameters, paperParameters, shortestStep } from './evocut.ts';
 
 /** An encoder whose hidden states FP32 [n, tokens, width] are tensors of its graph; patches are its last tokens. */
@@ -39,10 +40,11 @@ export function evocutSelection(
     return made.name;
   };
   const numbers = (name: string, ...values: number[]) => constant({ name: prefixed(name), type: 'FLOAT', dims: [values.length], data: Float32Array.from(values) });
+  const doubles = (name: string, value: number) => constant({ name: prefixed(name), type: 'DOUBLE', dims: [1], data: Float64Array.of(value) });
   const integers = (name: string, ...values: number[]) => constant({ name: prefixed(name), type: 'INT64', dims: [values.length], data: BigInt64Array.from(values, BigInt) });
   const [one, last, end] = [integers('one', 1), integers('last', -1), integers('end', Number.MAX_SAFE_INTEGER)];
   const [first, groupCount] = [integers('first_patch', firstPatch), integers('groups', groups)];
-  const [shortest, offOn, none, all] = [numbers('shortest_step', shortestStep), numbers('off_on', 0, 1), numbers('none', 0), numbers('all', 1)];
+  const [shortest, none, whole, offOn] = [doubles('shortest_step', shortestStep), doubles('none', 0), doubles('whole', 1), numbers('off_on', 0, 1)];
 
   /** Adds a node whose output has a name of the selection's own. */
   const node = (type: string, inputs: readonly string[], name: string, attributes?: OnnxNode['attributes']): string => {
@@ -67,7 +69,8 @@ export function evocutSelection(
     const length = node('ReduceL2', [vectors], `${name}_length`, { axes: [-1], keepdims: 1 });
     return { length, units: node('Div', [vectors, node('Max', [length, shortest], `${name}_divisor`)], name) };
   };
-  /** Length and deviation of each token's step from one layer to the next, [n, tokens, 1] each. */
+  const cast = (values: string, type: keyof typeof elementTypes, name: string) => node('Cast', [values], name, { to: elementTypes[type] });
+  /** Length and deviation of each token's step from one layer to the next, FLOAT [n, tokens, 1] each. */
   const transition = (older: string, newer: string, layer: number) => {
     const own = (name: string) => `${name}_${layer}`;
     const step = node('Sub', [newer, older], own('step')); // [n, tokens, width]
@@ -82,22 +85,23 @@ export function evocutSelection(
     for (let round = 1; round <= iterations; round++) {
       const group = node('ArgMax', [product], own(`group_${round}`), { axis: -1, keepdims: 0 });
       const member = node('OneHot', [group, groupCount, offOn], own(`member_${round}`), { axis: 1 }); // [n, M, tokens]
-      const sum = node('MatMul', [node('Mul', [member, weights], own(`share_${round}`)), step], own(`sum_${round}`));
+      const sum = node('MatMul', [node('Mul', [cast(member, 'DOUBLE', own(`weighed_${round}`)), weights], own(`share_${round}`)), step], own(`sum_${round}`));
       const mean = unit(sum, own(`mean_${round}`));
       centers = node('Where', [node('Less', [mean.length, shortest], own(`is_empty_${round}`)), centers, mean.units], own(`centers_${round}`));
       product = products(round);
     }
     const best = node('Div', [node('ReduceMax', [product], own('best'), { axes: [-1], keepdims: 0 }), divisor], own('cosine'));
     const isStill = node('Less', [length, shortest], own('is_still'));
-    const deviation = node('Where', [isStill, none, node('Sub', [all, best], own('apart'))], own('deviation'));
-    return { length: column(length, own('length_column')), deviation: column(deviation, own('deviation_column')) };
+    const deviation = node('Where', [isStill, none, node('Sub', [whole, best], own('apart'))], own('deviation'));
+    return { length: column(cast(length, 'FLOAT', own('single_length')), own('length_column')), deviation: column(cast(deviation, 'FLOAT', own('single_deviation')), own('deviation_column')) };
   };
-  const transitions = layers.slice(1).map((newer, index) => transition(layers[index], newer, index));
+  const states = layers.map((layer, index) => cast(layer, 'DOUBLE', `state_${index}`));
+  const transitions = states.slice(1).map((newer, index) => transition(states[index], newer, index));
   const columns = (name: 'length' | 'deviation') => node('Concat', transitions.map((each) => each[name]), `${name}s`, { axis: -1 }); // [n, tokens, L]
 
   // The running average from 0, written out: the newest transition has the weight 1 − α, the one before it (1 − α)·α, …
   const ages = numbers('ages', ...transitions.map((_, index) => transitions.length - 1 - index));
-  const past = node('Mul', [node('Pow', ['momentum', ages], 'powers'), node('Sub', [all, 'momentum'], 'newest')], 'momenta'); // [n, L]
+  const past = node('Mul', [node('Pow', ['momentum', ages], 'powers'), node('Sub', [numbers('one_momentum', 1), 'momentum'], 'newest')], 'momenta'); // [n, L]
   const averages = node('MatMul', [columns('deviation'), column(past, 'momentum_columns')], 'averages');
   const named = (name: string, values: string) => after.push({ type: 'Slice', inputs: [values, first, end, last], output: name });
   named('scores', node('Squeeze', [averages, last], 'average'));
