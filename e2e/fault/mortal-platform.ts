@@ -69,6 +69,13 @@ export class MortalPlatform {
     return (await this.ask(method, path, body)).body;
   }
 
+  /** What a path below `/v1` gives. */
+  async bytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+    const answer = await fetch(`${this.#platform.url}/v1${path}`, { headers: { authorization: `Bearer ${this.#key}` } });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return answer.bytes();
+  }
+
   /** Asks the embedded PostgreSQL as its owner. */
   async asOwner(sql: string): Promise<Record<string, any>[]> {
     const client = new pg.Client({ host: join(this.#dataDir, 'postgres', 'socket'), user: 'postgres', database: 'touchstone' });
