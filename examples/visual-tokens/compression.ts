@@ -25,7 +25,7 @@ export interface Compression {
 
 /** @throws Error with the platform's own words when it refuses. */
 export async function compressPicture(platform: Platform, picture: Uint8Array, tokens: number, method = 'evocut'): Promise<Compression> {
-  const body = JSON.stringify({ picture: { base64: Buffer.from(picture).toString('base64') }, budget: { tokens }, method });
+  const body = JSON.stringify({ picture: { base64: Buffer.from(picture).toString('base64') }, budget: { tokens }, method, languageModels: ['llava-1.5-7b'] });
   return (await call(platform, '/v1/visual/compress', { method: 'POST', body, headers: { 'content-type': 'application/json' } })).json() as Promise<Compression>;
 }
 

@@ -2,10 +2,10 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { compressPicture, fetchTokens } from './compression.ts';
-import { LanguageModel } from './language-model.ts';
+import { type Answer, LanguageModel } from './language-model.ts';
 import { startModelServer } from './model-server.ts';
 import { placePicture } from './prompt.ts';
 import { layLanguageModel, seededWeights, tinyShape } from './tiny-language-model.ts';
@@ -29,7 +29,7 @@ if (file === undefined || (option['language-model'] === undefined) !== (option.t
 }
 const key = process.env.TOUCHSTONE_KEY ?? (await readFile(new URL('../../.touchstone/admin-key', import.meta.url), 'utf8')).trim();
 const platform = { url: process.env.TOUCHSTONE_URL ?? 'http://127.0.0.1:8080', key };
-const picture = await readFile(file);
+const picture = await readFile(resolve(process.env.INIT_CWD ?? '.', file)); // npm runs this in its own folder
 
 const [first, ...others] = option.keep.split(',').map(Number);
 const compressions = [await timedCompression(first)]; // alone, because the others find its tokens
@@ -76,24 +76,26 @@ async function readAll(model: LanguageModel, tokenizer: Tokenizer): Promise<void
   const maximumTokens = Number(option.answer);
   const endId = tokenizer.token_to_id('</s>');
 
-  for (const { visual, costs, ms, isCached } of compressions) {
-    const prompt = placePicture(ids, pictureId, visual, option.sequential ? 'sequential' : 'original');
-    const { inputIds, positionIds } = prompt;
-    const shapes = `input_ids [1, ${inputIds.length}], visual_tokens [1, ${visual.kept.length}, ${visual.width}]`;
+  const readings = compressions.map((compression) => ({ ...compression, prompt: placePicture(ids, pictureId, compression.visual, option.sequential ? 'sequential' : 'original'), answers: [] as Answer[] }));
+  // In turn, so that what else the machine does falls on all of them.
+  for (let round = 0; round < Number(option.repeat); round++) {
+    for (const { prompt, visual, answers } of readings) answers.push(await model.answer(prompt, visual, { maximumTokens, endId }));
+  }
+  for (const { prompt: { inputIds, positionIds, nextPosition }, visual, ms, isCached, costs, answers } of readings) {
     const [from, to] = [inputIds.indexOf(pictureId), inputIds.lastIndexOf(pictureId)];
-    process.stdout.write(`\n${visual.kept.length} kept: ${shapes}; the picture at ${positionIds.slice(from, from + 4).join(', ')} … ${positionIds[to]}, then text to ${prompt.nextPosition - 1}\n`);
-
-    const rounds = [];
-    for (let round = 0; round < Number(option.repeat); round++) rounds.push(await model.answer(prompt, visual, { maximumTokens, endId }));
-    const prefillMs = median(rounds.map((answer) => answer.prefillMs));
-    const decodeMs = median(rounds.map((answer) => answer.decodeMs));
-    const later = rounds[0].logits.length - 1;
-    process.stdout.write(`  compress ${ms.toFixed(0)} ms${isCached ? ' (the encoder did not run again)' : ' (encoder, selection, service)'}\n`);
-    process.stdout.write(`  prefill  ${prefillMs.toFixed(1)} ms\n  decode   ${decodeMs.toFixed(1)} ms for ${later} more tokens\n`);
-    for (const { languageModel, kept } of costs) {
-      process.stdout.write(`  in ${languageModel}: ${(kept.parameterFlops / 1e12).toFixed(2)} TFLOPs of prefill (2 × parameters × tokens), ${(kept.cacheBytes / 2 ** 20).toFixed(1)} MiB of keys and values\n`);
-    }
-    process.stdout.write(`  answer   ${JSON.stringify(tokenizer.decode([...rounds[0].ids]))}\n`);
+    const prefillMs = median(answers.map((answer) => answer.prefillMs));
+    const decodeMs = median(answers.map((answer) => answer.decodeMs));
+    const [{ ids: answer, logits }] = answers;
+    const lines = [
+      `${visual.kept.length} kept: input_ids [1, ${inputIds.length}], visual_tokens [1, ${visual.kept.length}, ${visual.width}]`,
+      `  positions  the picture at ${positionIds.slice(from, from + 4).join(', ')} … ${positionIds[to]}, text behind it to ${nextPosition - 1}`,
+      `  compress   ${ms.toFixed(0)} ms${isCached ? ' (the encoder did not run again)' : ' (encoder, selection, service)'}`,
+      `  prefill    ${prefillMs.toFixed(1)} ms`,
+      `  decode     ${decodeMs.toFixed(1)} ms for ${logits.length - 1} more tokens`,
+      ...costs.map(({ languageModel, kept }) => `  ${languageModel} would need ${(kept.parameterFlops / 1e12).toFixed(2)} TFLOPs (2 × parameters × tokens) and ${(kept.cacheBytes / 2 ** 20).toFixed(0)} MiB of keys and values for these`),
+      `  answer     ${tiny ? `token ids ${answer.join(' ')}: weights are random, so they say nothing` : tokenizer.decode([...answer])}`,
+    ];
+    process.stdout.write(`\n${lines.join('\n')}\n`);
   }
 }
 
