@@ -25,7 +25,8 @@ const { values: option, positionals } = parseArgs({
 });
 const [file] = positionals;
 if (file === undefined || (option['language-model'] === undefined) !== (option.tokenizer === undefined)) {
-  throw new Error('expected: PICTURE [--keep 256,128,64,28] [--method evocut] [--question TEXT] [--sequential] [--answer TOKENS] [--repeat TIMES] [--language-model HOST:PORT --tokenizer FILE]');
+  console.error('expected: PICTURE [--keep 256,128,64,28] [--method evocut] [--question TEXT] [--sequential] [--answer TOKENS] [--repeat TIMES] [--language-model HOST:PORT --tokenizer FILE]');
+  process.exit(2);
 }
 const key = process.env.TOUCHSTONE_KEY ?? (await readFile(new URL('../../.touchstone/admin-key', import.meta.url), 'utf8')).trim();
 const platform = { url: process.env.TOUCHSTONE_URL ?? 'http://127.0.0.1:8080', key };

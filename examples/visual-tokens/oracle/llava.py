@@ -1,6 +1,6 @@
 """What Hugging Face's own LLaVA and Qwen2.5-VL make of random weights and inputs, for llava-graph.spec.ts and prompt.spec.ts:
 
-    python3 -m venv DIR && DIR/bin/pip install torch==2.15.0 transformers==5.24.0
+    python3 -m venv DIR && DIR/bin/pip install torch==2.15.0 transformers==5.24.0 numpy==2.4.6
     DIR/bin/python examples/visual-tokens/oracle/llava.py > examples/visual-tokens/oracle/llava.json
 
 A LLaVA of two layers with random weights reads a prompt with all visual tokens of a picture of 4 x 5, with some of them at
@@ -11,7 +11,7 @@ import json
 import sys
 
 import torch
-from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, Qwen2_5_VLConfig, Qwen2_5_VLModel
+from transformers import CLIPVisionConfig, DynamicCache, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, Qwen2_5_VLConfig, Qwen2_5_VLModel
 
 torch.manual_seed(1)
 TEXT = LlamaConfig(
@@ -51,12 +51,11 @@ def run(model, name, kept, sequential):
     positions = list(range(len(ids))) if sequential else [*range(place), *(place + token for token in kept), *after]
     embedded = model.get_input_embeddings()(torch.tensor([ids]))
     embedded[0, place:place + len(kept)] = model.model.multi_modal_projector(tokens[kept][None])[0]
-    answer, following, cache = [], embedded, None
+    answer, following, cache = [], embedded, DynamicCache()
     logits = []
     for step in range(4):
         at = positions if step == 0 else [positions[-1] + step]
         output = model.model.language_model(inputs_embeds=following, position_ids=torch.tensor([at]), cache=cache, use_cache=True)
-        cache = output.past_key_values
         logits.append(model.lm_head(output.last_hidden_state[:, -1]))
         answer.append(int(logits[-1].argmax()))
         following = model.get_input_embeddings()(torch.tensor([answer[-1:]]))
