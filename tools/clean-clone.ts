@@ -1,5 +1,5 @@
 /**
- * What a stranger does, by the letter of README.md and docs/find-similar.md: a fresh clone of HEAD, `npm ci && npm start`, the
+ * What a stranger does, by the letter of README.md, docs/find-similar.md and docs/compress-pictures.md: a fresh clone of HEAD, `npm ci && npm start`, the
  * calls; each answer must be the one that is printed there. Weights are taken from TOUCHSTONE_MODELS_DIR if that is set, else
  * pulled.
  */
@@ -16,6 +16,7 @@ try {
   execFileSync('git', ['clone', '--quiet', new URL('..', import.meta.url).pathname, folder], { stdio: 'inherit' });
   await follow('README.md');
   await follow('docs/find-similar.md');
+  await follow('docs/compress-pictures.md');
 } finally {
   await stranger.leave();
   rmSync(folder, { recursive: true, force: true });
