@@ -41,7 +41,11 @@ it('reads a manifest in which every file has a licence and a source, and a diges
 it('keeps the models of a joint space apart from the versions of the others', async () => {
   const models = connectModels({ url: 'unix:/nobody', repository: '/nowhere' });
   try {
-    expect(models.joints).toMatchObject([{ name: 'embed-joint', dimension: 768, isPinned: false }]);
+    expect(models.joints).toMatchObject([
+      { name: 'embed-joint', dimension: 768, isPinned: false },
+      { name: 'embed-joint-clip', dimension: 512, isPinned: false },
+      { name: 'embed-joint-qwen3-vl', dimension: 2048, isPinned: false },
+    ]);
     expect([...models.texts, ...models.images].map(({ name }) => name).filter((name) => name.includes('joint'))).toEqual([]);
     expect((await models.ready()).map(({ name }) => name)).toContain('embed-joint');
   } finally {
@@ -49,14 +53,14 @@ it('keeps the models of a joint space apart from the versions of the others', as
   }
 });
 
-it('refuses a joint model that is no pair', async () => {
+it('refuses a joint model that lacks a half', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'models-'));
   try {
     const manifest = join(folder, 'manifest.json');
     const { laptop } = JSON.parse(await readFile(new URL('manifest.json', modelRepositoryFolder), 'utf8'));
     delete laptop['embed-joint-image'];
     await writeFile(manifest, JSON.stringify({ laptop }));
-    expect(() => connectModels({ url: 'unix:/nobody', repository: '/nowhere', manifest })).toThrow('embed-joint needs one model of texts and one of pictures');
+    expect(() => connectModels({ url: 'unix:/nobody', repository: '/nowhere', manifest })).toThrow('embed-joint needs one model of texts and one of pictures, or one of notes');
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -7,6 +7,7 @@ import { isPinned, readManifest, versionOf, type ModelEntry, type Overlay } from
 import type { PerceptualHash } from './perceptual-hash.ts';
 import { type Drawing, PictureProcesses, type PictureLimits } from './picture-processes.ts';
 import { TritonImageEmbedding } from './triton-image-embedding.ts';
+import { TritonNoteEmbedding } from './triton-note-embedding.ts';
 import { TritonTextEmbedding } from './triton-text-embedding.ts';
 import { TritonVisionEncoder } from './triton-vision-encoder.ts';
 import type { VisionEncoder } from './vision-encoder.ts';
@@ -72,7 +73,10 @@ export function connectModels({ url, repository, overlay = 'laptop', manifest, t
   const texts = namesOf(entries, 'text').map(textModel);
   const images = namesOf(entries, 'image').map(imageModel);
   const encoderName = Object.keys(entries).find((name) => entries[name].encoder && !entries[name].isOptional);
-  const joints = partsOfJoints(entries).map(({ name, text, image }) => new JointPair(name, textModel(text), imageModel(image), [text, image].every((part) => isPinned(entries[part]))));
+  const joints = partsOfJoints(entries).map(({ name, text, image, note }): JointEmbeddingModel => {
+    if (note) return new TritonNoteEmbedding(triton, name, entries[note], repository, pictureProcesses);
+    return new JointPair(name, textModel(text!), imageModel(image!), [text!, image!].every((part) => isPinned(entries[part])));
+  });
 
   return {
     text: texts[0],
@@ -98,13 +102,22 @@ function namesOf(entries: Overlay, input: ModelEntry['input']): string[] {
   return [first, ...others];
 }
 
-/** @throws Error for a joint model that is no pair. */
-function partsOfJoints(entries: Overlay): { name: string; text: string; image: string }[] {
+interface JointParts {
+  readonly name: string;
+  readonly text?: string;
+  readonly image?: string;
+  /** Alone; it has the joint model's name. */
+  readonly note?: string;
+}
+
+/** @throws Error for a joint model that is neither a pair nor a model of notes. */
+function partsOfJoints(entries: Overlay): JointParts[] {
   const groups = Map.groupBy(Object.keys(entries).filter((part) => entries[part].joint), (part) => entries[part].joint!);
   return [...groups].map(([name, parts]) => {
-    const [text, image] = (['text', 'image'] as const).map((input) => parts.find((part) => entries[part].input === input));
-    if (!text || !image || parts.length > 2) throw new Error(`the manifest's joint model ${name} needs one model of texts and one of pictures, and has ${parts.join(', ')}`);
-    return { name, text, image };
+    const [text, image, note] = (['text', 'image', 'note'] as const).map((input) => parts.find((part) => entries[part].input === input));
+    if (note === name && parts.length === 1) return { name, note };
+    if (text && image && parts.length === 2) return { name, text, image };
+    throw new Error(`the manifest's joint model ${name} needs one model of texts and one of pictures, or one of notes of its own name, and has ${parts.join(', ')}`);
   });
 }
 

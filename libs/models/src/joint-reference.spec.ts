@@ -21,7 +21,7 @@ const entries = readManifest('laptop');
 const preparations: Record<string, Preparation> = {
   siglip: entries['embed-joint-image'].preparation!,
   dinov2: entries['embed-image'].preparation!,
-  clip: { fit: 'outside', resize: 224, crop: 224, mean: [0.48145466, 0.4578275, 0.40821073], deviation: [0.26862954, 0.26130258, 0.27577711] },
+  clip: entries['embed-joint-image-clip'].preparation!,
 };
 
 let folder: string;
@@ -86,4 +86,17 @@ it.each(Object.keys(reference.tokens))('cuts and pads texts as %s was trained wi
 it('pads as the manifest says for SigLIP', () => {
   const { paddingId, maximumTokens } = reference.tokens.siglip;
   expect(entries['embed-joint-text']).toMatchObject({ paddingId, maximumTokens });
+});
+
+it('pads as the manifest says for CLIP: with the end token, of which the first has the vector', () => {
+  const { paddingId, maximumTokens, inputIds, tokenizer } = reference.tokens.clip;
+  const { added_tokens: added } = tokenizer as { added_tokens: { id: number; content: string }[] };
+  expect(added.find(({ content }) => content === '<|endoftext|>')!.id).toBe(paddingId);
+  // The published vocabulary has 49,408 tokens, and the end token is its last.
+  expect(entries['embed-joint-text-clip']).toMatchObject({ paddingId: 49_407, maximumTokens });
+  // CLIP takes the place of the highest id, of several the first.
+  const ends = inputIds.map((row) => row.indexOf(Math.max(...row)));
+  expect(ends.map((at, row) => inputIds[row][at])).toEqual(inputIds.map(() => paddingId));
+  expect(ends.slice(0, 3)).toEqual([inputIds[0].length - inputIds[0].filter((id) => id === paddingId).length, expect.any(Number), 1]);
+  expect(ends.at(-1)).toBe(maximumTokens - 1);
 });

@@ -43,6 +43,21 @@ const preparation = z.strictObject({
   deviation: rgb,
 });
 
+/** How a picture of free size becomes patches (smart-resize.ts, picture-patches.ts). */
+const freeSize = z.strictObject({
+  /** Pixels along a side of a patch. */
+  patch: z.int().positive(),
+  /** Patches along a side of the square that becomes one token. */
+  merge: z.int().positive(),
+  /** Frames of a patch; a picture is shown so many times. */
+  frames: z.int().positive(),
+  /** Width times height, after resizing. */
+  minimumPixels: z.int().positive(),
+  maximumPixels: z.int().positive(),
+  mean: rgb,
+  deviation: rgb,
+});
+
 /** A graph that gives tokens of a picture, and which of them to keep: services/compression puts the selection into it. */
 const encoder = z.strictObject({
   /** Pixels along each side of a token. */
@@ -56,13 +71,16 @@ const encoder = z.strictObject({
 const model = z.strictObject({
   /** Names the weights for people; `version` adds the first digits of their sha256. */
   weights: z.string().min(1),
-  /** What the model takes. */
-  input: z.enum(['text', 'image']),
+  /** What the model takes; `note`: texts and pictures in one sequence. */
+  input: z.enum(['text', 'image', 'note']),
   /** Another version beside the one of new collections: pulled only when it is named. */
   isOptional: z.boolean().default(false),
   /** Nobody has run these weights with this code. */
   isUnproven: z.boolean().default(false),
-  /** The joint model of which this is the part for texts, or for pictures: `embed-joint`. It is no version of a model of these alone. */
+  /**
+   * The joint model of which this is the part for texts, or for pictures, or that it is as a whole: `embed-joint`. It is no version
+   * of a model of texts or pictures alone.
+   */
   joint: z.string().min(1).optional(),
   /** Of an encoder of visual tokens: it makes no vector of a picture, so it is no version of a model of pictures. */
   encoder: encoder.optional(),
@@ -82,6 +100,10 @@ const model = z.strictObject({
   paddingId: z.int().nonnegative().optional(),
   /** Of a model of pictures. */
   preparation: preparation.optional(),
+  /** Of a model of notes: how their pictures become patches. */
+  freeSize: freeSize.optional(),
+  /** Of a model of notes: what its vectors are for, in words that it was trained with. */
+  instruction: z.string().min(1).optional(),
   /** The graph's output that holds the vectors. */
   output: z.string().default('vector'),
   files: z.array(weightFile).min(1),
@@ -95,6 +117,7 @@ const manifest = z.record(z.string(), z.union([sameWeights, z.record(z.string(),
 export type WeightSource = z.infer<typeof source>;
 export type WeightFile = z.infer<typeof weightFile>;
 export type Preparation = z.infer<typeof preparation>;
+export type FreeSize = z.infer<typeof freeSize>;
 export type ModelEntry = z.infer<typeof model>;
 /** The models of one overlay by their logical names. */
 export type Overlay = Readonly<Record<string, ModelEntry>>;
@@ -117,9 +140,9 @@ export function readManifest(overlay: string, file: URL | string = new URL('mani
 
 const isSameWeights = (models: z.infer<typeof manifest>[string]): models is z.infer<typeof sameWeights> => typeof models.weightsOf === 'string';
 
-/** Changes whenever vectors may change: the weights' name and the digest of the graph that runs. */
+/** Changes whenever vectors may change: the weights' name and the digest of the graph that runs, or of the first weights of a program. */
 export function versionOf({ weights, files }: ModelEntry): string {
-  const graph = files.find(({ path }) => path.endsWith('.onnx')) ?? files[0];
+  const graph = files.find(({ path }) => /\.(onnx|safetensors)$/.test(path)) ?? files[0];
   return `${weights}@${graph.sha256?.slice(0, 12) ?? 'unpinned'}`;
 }
 

@@ -5,6 +5,8 @@ import type { HeatMap } from './heat-map.ts';
 import { ModelNotReady, PictureRefused } from './models.errors.ts';
 import type { Preparation } from './manifest.ts';
 import type { PerceptualHash } from './perceptual-hash.ts';
+import type { FreePicture } from './picture-patches.ts';
+import type { PixelBounds } from './smart-resize.ts';
 
 /** What one picture may cost. */
 export interface PictureLimits {
@@ -32,9 +34,11 @@ export type PictureSize = Pick<Preparation, 'fit' | 'resize' | 'crop'>;
 export interface PictureJob {
   bytes: Uint8Array;
   /** What is asked for: the part of the answer. */
-  want: 'pixels' | 'hash' | 'drawing';
+  want: 'pixels' | 'free' | 'hash' | 'drawing';
   /** Of pixels. */
   size?: PictureSize;
+  /** Of `free`. */
+  bounds?: PixelBounds;
   /** Of a drawing. */
   map?: HeatMap;
   maximumPixels: number;
@@ -45,6 +49,7 @@ export interface PictureAnswer {
   isStarted?: true;
   /** RGB, [crop, crop, 3]. */
   pixels?: Uint8Array;
+  free?: FreePicture;
   hash?: PerceptualHash;
   drawing?: Drawing;
   refused?: string;
@@ -96,6 +101,11 @@ export class PictureProcesses {
    */
   async prepare(bytes: Uint8Array, size: PictureSize, index: number, signal?: AbortSignal): Promise<Uint8Array> {
     return (await this.ask({ want: 'pixels', bytes, size: { fit: size.fit, resize: size.resize, crop: size.crop } }, index, signal)).pixels!;
+  }
+
+  /** Pixels of one picture, whole, at the size that `smartResize` finds. @param index named in PictureRefused. */
+  async prepareFree(bytes: Uint8Array, { factor, minimumPixels, maximumPixels }: PixelBounds, index: number, signal?: AbortSignal): Promise<FreePicture> {
+    return (await this.ask({ want: 'free', bytes, bounds: { factor, minimumPixels, maximumPixels } }, index, signal)).free!;
   }
 
   /** PDQ of one picture, upright, on white, of at most 512 × 512 pixels. @param index named in PictureRefused. */

@@ -5,8 +5,10 @@ import sharp, { type Sharp } from 'sharp';
 import { isAnimatedPng } from './animation.ts';
 import { drawHeatMap } from './heat-map.ts';
 import { perceptualHash } from './perceptual-hash.ts';
+import type { FreePicture } from './picture-patches.ts';
 import { centre } from './picture-pixels.ts';
 import type { Drawing, PictureAnswer, PictureJob } from './picture-processes.ts';
+import { smartResize } from './smart-resize.ts';
 
 /** Formats with their libvips loaders; every other loader (SVG, PDF, …) is blocked before it sees a byte. */
 const loaders = { jpeg: 'Jpeg', png: 'Png', webp: 'Webp', gif: 'Nsgif', tiff: 'Tiff', heif: 'Heif' };
@@ -44,6 +46,15 @@ async function prepare(job: PictureJob): Promise<Uint8Array> {
   return centre(data, info.width, info.height, info.channels, crop);
 }
 
+/** All pixels, resized (bicubic) to whole patches. */
+async function prepareFree(job: PictureJob): Promise<FreePicture> {
+  const picture = await opened(job);
+  const { autoOrient } = await picture.metadata();
+  const { width, height } = smartResize(autoOrient.width, autoOrient.height, job.bounds!);
+  const { data, info } = await raw(picture.resize({ width, height, fit: 'fill', kernel: 'cubic', fastShrinkOnLoad: false }));
+  return { pixels: rgb(data, info), width, height };
+}
+
 /** PDQ of the whole picture; a JPEG may be made smaller while it is decoded. */
 async function hash(job: PictureJob) {
   const { data, info } = await raw((await opened(job)).resize({ width: hashedSide, height: hashedSide, fit: 'inside', withoutEnlargement: true }));
@@ -66,6 +77,7 @@ function rgb(data: Uint8Array, { width, height, channels }: { width: number; hei
 
 const work: Readonly<Record<PictureJob['want'], (job: PictureJob) => Promise<PictureAnswer>>> = {
   pixels: async (job) => ({ pixels: await prepare(job) }),
+  free: async (job) => ({ free: await prepareFree(job) }),
   hash: async (job) => ({ hash: await hash(job) }),
   drawing: async (job) => ({ drawing: await draw(job) }),
 };

@@ -19,6 +19,18 @@ export class TextTokenizer {
     return new TextTokenizer(new Tokenizer({ ...description, padding: null, truncation: null }, {}), maximumTokens, hasSpecialTokens);
   }
 
+  /** Ids of the whole text, in which special tokens may be spelled. @param hasEnds with the special tokens at the ends. */
+  ids(text: string, hasEnds: boolean): number[] {
+    return this.tokenizer.encode(text, { add_special_tokens: hasEnds }).ids;
+  }
+
+  /** @throws Error when the vocabulary does not have the token. */
+  idOf(token: string): number {
+    const id = this.tokenizer.token_to_id(token);
+    if (id === undefined) throw new Error(`the tokenizer has no token ${token}`);
+    return id;
+  }
+
   /** Ids, with the special tokens at the ends where the model has them, at most `maximumTokens`: a long text loses its end. */
   encode(text: string): number[] {
     const { ids } = this.tokenizer.encode(text.slice(0, maximumCharacters), { add_special_tokens: this.hasSpecialTokens });

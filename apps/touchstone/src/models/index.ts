@@ -31,7 +31,7 @@ export interface PullOptions extends ModelsFolderOptions {
 
 /** One line of `touchstone models list`. */
 export interface ListedModel extends ModelStatus {
-  input: 'text' | 'image';
+  input: ModelEntry['input'];
   dimension: number;
   weightFiles: readonly WeightFile[];
 }

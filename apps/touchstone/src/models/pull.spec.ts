@@ -201,6 +201,9 @@ it('lists the models of a joint space as unproven, and fetches nothing of them u
   expect(joint).toMatchObject([
     { name: 'embed-joint-text', state: 'unpinned', isOptional: true, isUnproven: true, version: 'siglip-base-patch16-224-text@unpinned' },
     { name: 'embed-joint-image', state: 'unpinned', isOptional: true, isUnproven: true, version: 'siglip-base-patch16-224-vision@unpinned' },
+    { name: 'embed-joint-text-clip', state: 'unpinned', isOptional: true, isUnproven: true, version: 'clip-vit-base-patch32-text@unpinned' },
+    { name: 'embed-joint-image-clip', state: 'unpinned', isOptional: true, isUnproven: true, version: 'clip-vit-base-patch32-vision@unpinned' },
+    { name: 'embed-joint-qwen3-vl', state: 'unpinned', isOptional: true, isUnproven: true, version: 'qwen3-vl-embedding-2b@unpinned' },
   ]);
   const refused = await pullModels({ modelsFolder, models: ['embed-joint'], filesFolder }).catch((error) => error);
   expect(refused).toBeInstanceOf(PullFailed);

@@ -1,4 +1,5 @@
-import { editGraph, emptyModel, type OnnxConstant, type OnnxNode, type OnnxValue } from '@touchstone/onnx-graph';
+import type { OnnxValue } from '@touchstone/onnx-graph';
+import { seeded, TinyGraph } from './tiny-graph.ts';
 
 /**
  * The two graphs of a tiny seeded SigLIP (arXiv:2303.15343) for tests, with the names and shapes of a base model's: one layer,
@@ -7,32 +8,9 @@ import { editGraph, emptyModel, type OnnxConstant, type OnnxNode, type OnnxValue
 const width = 8;
 const dimension = 768;
 
-/** Numbers from -1 to 1 by a linear congruential generator, times `scale`. */
-function seeded(length: number, seed: number, scale: number): Float32Array {
-  let state = seed;
-  return Float32Array.from({ length }, () => ((state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32) / 2 ** 31 - 1) * scale);
-}
-
-/** Collects nodes and constants; each method returns the name of its result. */
-class TinyGraph {
-  private readonly nodes: OnnxNode[] = [];
-  private readonly constants: OnnxConstant[] = [];
-
+class SiglipGraph extends TinyGraph {
   weight(seed: number, dims: readonly number[], scale = 1): string {
-    return this.constant({ name: `weight${seed}`, type: 'FLOAT', dims, data: seeded(dims.reduce((a, b) => a * b), seed, scale) });
-  }
-
-  number(value: number): string {
-    return this.constant({ name: `number${this.constants.length}`, type: 'FLOAT', dims: [], data: Float32Array.of(value) });
-  }
-
-  integers(dims: readonly number[], ...values: number[]): string {
-    return this.constant({ name: `integers${this.constants.length}`, type: 'INT64', dims, data: BigInt64Array.from(values, BigInt) });
-  }
-
-  node(type: string, inputs: readonly string[], attributes?: OnnxNode['attributes'], output = `node${this.nodes.length}`): string {
-    this.nodes.push({ type, inputs, output, attributes });
-    return output;
+    return this.floats(dims, seeded(dims.reduce((a, b) => a * b), seed, scale));
   }
 
   linear(x: string, seed: number, from = width, to = width): string {
@@ -40,8 +18,7 @@ class TinyGraph {
   }
 
   norm(x: string): string {
-    const ones = this.constant({ name: `ones${this.constants.length}`, type: 'FLOAT', dims: [width], data: new Float32Array(width).fill(1) });
-    return this.node('LayerNormalization', [x, ones]);
+    return this.node('LayerNormalization', [x, this.floats([width], new Float32Array(width).fill(1))]);
   }
 
   attention(queries: string, x: string, seed: number): string {
@@ -67,30 +44,24 @@ class TinyGraph {
   }
 
   /** The graph whose `pooler_output` is `pooled`, FP32 [n, width], projected. */
-  bytes(input: OnnxValue, pooled: string, seed: number): Uint8Array {
+  projected(input: OnnxValue, pooled: string, seed: number): Uint8Array {
     this.node('MatMul', [pooled, this.weight(seed, [width, dimension])], undefined, 'pooler_output');
-    const output = { name: 'pooler_output', type: 'FLOAT', shape: ['batch', dimension] } as const;
-    return editGraph(emptyModel(), { removed: [], inputs: [input], constants: this.constants, after: this.nodes, outputs: [output] });
-  }
-
-  private constant(constant: OnnxConstant): string {
-    this.constants.push(constant);
-    return constant.name;
+    return this.bytes([input], [{ name: 'pooler_output', type: 'FLOAT', shape: ['batch', dimension] }]);
   }
 }
 
 /** 40 tokens, 64 places; the vector is that of the last place. */
 export function tinySiglipText(): Uint8Array {
-  const graph = new TinyGraph();
+  const graph = new SiglipGraph();
   const tokens = graph.node('Gather', [graph.weight(100, [40, width]), 'input_ids']);
   const x = graph.layer(graph.node('Add', [tokens, graph.weight(101, [64, width])]), 110);
   const last = graph.node('Gather', [x, graph.integers([], 63)], { axis: 1 });
-  return graph.bytes({ name: 'input_ids', type: 'INT64', shape: ['batch', 'tokens'] }, last, 120);
+  return graph.projected({ name: 'input_ids', type: 'INT64', shape: ['batch', 'tokens'] }, last, 120);
 }
 
 /** 14 × 14 patches; the vector is that of a probe that attends to them. */
 export function tinySiglipImage(): Uint8Array {
-  const graph = new TinyGraph();
+  const graph = new SiglipGraph();
   const filter = graph.weight(200, [width, 3, 16, 16], 1 / 16);
   const planes = graph.node('Reshape', [graph.node('Conv', ['pixel_values', filter], { strides: [16, 16] }), graph.integers([3], 0, width, 196)]);
   const patches = graph.node('Transpose', [planes], { perm: [0, 2, 1] });
@@ -98,5 +69,5 @@ export function tinySiglipImage(): Uint8Array {
   const probed = graph.attention(graph.weight(220, [1, 1, width]), x, 221);
   const head = graph.node('Add', [probed, graph.mlp(graph.norm(probed), 225)]);
   const pooled = graph.node('ReduceMean', [head], { axes: [1], keepdims: 0 });
-  return graph.bytes({ name: 'pixel_values', type: 'FLOAT', shape: ['batch', 3, 224, 224] }, pooled, 230);
+  return graph.projected({ name: 'pixel_values', type: 'FLOAT', shape: ['batch', 3, 224, 224] }, pooled, 230);
 }
