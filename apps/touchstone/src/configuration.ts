@@ -56,6 +56,8 @@ export const settings = {
   TOUCHSTONE_VECTORS_DIR: z.string().min(1).optional().describe('folder for the temporary file of the index’s float32 vectors, with 4 bytes a number of room on a disk; the data folder when absent'),
   TOUCHSTONE_RETRIEVAL_INDEX: z.enum(['memory', 'milvus']).default('memory').describe('where vectors are searched: in the memory of each retrieval process, or in a Milvus that all share'),
   TOUCHSTONE_MILVUS_ADDRESS: z.string().regex(/^[^/\s:]+:\d+$/, 'expected host:port').optional().describe('that Milvus, 2.3 or later, `host:port`'),
+  TOUCHSTONE_MILVUS_SEARCHED_VECTORS: z.coerce.number().int().min(0).max(10_000_000).default(100_000).describe('vectors of a collection that a replica copies into its memory to search it while that Milvus does not answer; 0 for never'),
+  TOUCHSTONE_MILVUS_COMPARED_VECTORS: z.coerce.number().int().min(0).max(100_000_000).default(1_000_000).describe('vectors of a collection that a replica copies into its memory to scan it for duplicates'),
   TOUCHSTONE_COMPRESSION_TOKENS_HOURS: z.coerce.number().int().min(1).max(8_760).default(24).describe('how long the tokens of a compressed picture are kept, as blobs of its tenant'),
   TOUCHSTONE_URL: z.url().optional().describe('the platform that `touchstone demo` calls; the one of this folder when absent'),
   TOUCHSTONE_KEY: z.string().regex(/^ts_live_/, 'expected a key, ts_live_…').optional().describe('the key with which it calls; the first administrator’s when absent'),
@@ -116,6 +118,8 @@ export interface Configuration {
   readonly vectorsDir: string;
   /** `host:port` of the Milvus that has the indexes; they are in memory when absent. */
   readonly milvusAddress?: string;
+  /** Vectors of a collection that are copied out of that Milvus: to be searched while it is away, and to be compared with each other. */
+  readonly copyLimits: { readonly searched: number; readonly compared: number };
   /** How long the tokens of compressed pictures are kept. */
   readonly tokensKeptMs: number;
   readonly accessLog: 'info' | 'debug';
@@ -152,6 +156,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     tokenPrivateKeyFile: values.TOUCHSTONE_TOKEN_PRIVATE_KEY_FILE,
     tokenPublicKeyFile: values.TOUCHSTONE_TOKEN_PUBLIC_KEY_FILE,
     milvusAddress: milvusAddress(values),
+    copyLimits: { searched: values.TOUCHSTONE_MILVUS_SEARCHED_VECTORS, compared: values.TOUCHSTONE_MILVUS_COMPARED_VECTORS },
     vectorsDir: values.TOUCHSTONE_VECTORS_DIR ? resolve(values.TOUCHSTONE_VECTORS_DIR) : dataDir,
     scanWorkers: values.TOUCHSTONE_SCAN_WORKERS ?? Math.max(1, cpus().length - 1),
     tokensKeptMs: values.TOUCHSTONE_COMPRESSION_TOKENS_HOURS * 3_600_000,

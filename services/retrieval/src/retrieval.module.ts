@@ -22,6 +22,7 @@ import { GalleryController } from './gallery/gallery.controller.ts';
 import { GalleryFollower } from './gallery/gallery-follower.service.ts';
 import type { Milvus } from './index/milvus.client.ts';
 import type { Scanner } from './index/scanner.ts';
+import { COPY_LIMITS, type CopyLimits, defaultCopyLimits, MILVUS, SCANNER } from './indexes.ts';
 import { ImportController } from './import/import.controller.ts';
 import { ImportRows } from './import/import-rows.service.ts';
 import { ItemsImport } from './import/items-import.operation.ts';
@@ -38,7 +39,8 @@ import { Reindex } from './model-version/reindex.operation.ts';
 import { Shadow } from './model-version/shadow.service.ts';
 import { MODELS } from './models.ts';
 import { CollectionLog } from './search/collection-log.service.ts';
-import { CollectionViews, MILVUS, SCANNER } from './search/collection-views.service.ts';
+import { CollectionCopies } from './search/collection-copies.service.ts';
+import { CollectionViews } from './search/collection-views.service.ts';
 import { FieldNames } from './search/field-names.service.ts';
 import { IndexMetrics } from './search/index.metrics.ts';
 import { LatestPositions } from './search/latest-positions.service.ts';
@@ -51,13 +53,14 @@ export interface RetrievalParts {
   readonly models: Models;
   readonly scanner: Scanner;
   readonly milvus?: Milvus;
+  readonly copyLimits?: CopyLimits;
   readonly blobs?: Channel;
   readonly fetchHosts?: readonly string[];
 }
 
 @Module({})
 export class RetrievalModule {
-  static with({ models, scanner, milvus, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
+  static with({ models, scanner, milvus, copyLimits = defaultCopyLimits, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
       controllers: [CollectionController, CollectionStatisticsEvents, DuplicateController, EmbeddingController, EvaluationController, GalleryController, ImportController, ItemController, ModelVersionController, SearchController],
@@ -65,10 +68,12 @@ export class RetrievalModule {
         { provide: MODELS, useValue: models },
         { provide: SCANNER, useValue: scanner },
         { provide: MILVUS, useValue: milvus },
+        { provide: COPY_LIMITS, useValue: copyLimits },
         { provide: BLOBS, useValue: blobs },
         { provide: OutboundFetch, useValue: new OutboundFetch({ hosts: fetchHosts }) },
         BlobFiles,
         Collections,
+        CollectionCopies,
         CollectionLog,
         CollectionViews,
         Evaluation,

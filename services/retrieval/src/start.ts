@@ -14,6 +14,7 @@ import { type RunningService, type ServiceSurroundings, startService } from '@to
 import { entities } from './entities.ts';
 import { Milvus } from './index/milvus.client.ts';
 import { Scanner } from './index/scanner.ts';
+import type { CopyLimits } from './indexes.ts';
 import { RetrievalModule } from './retrieval.module.ts';
 import { CollectionViews } from './search/collection-views.service.ts';
 
@@ -33,12 +34,14 @@ export interface RetrievalOptions extends ServiceSurroundings {
   readonly vectorFolder?: string;
   /** `host:port` of a Milvus that has the indexes; in the memory of this process when absent. */
   readonly milvusAddress?: string;
+  /** What is copied out of that Milvus's sight into this process; `defaultCopyLimits` when absent. */
+  readonly copyLimits?: CopyLimits;
 }
 
-export async function start({ models, blobs, fetchHosts, scanWorkers, vectorFolder, milvusAddress, ...surroundings }: RetrievalOptions): Promise<RunningService> {
+export async function start({ models, blobs, fetchHosts, scanWorkers, vectorFolder, milvusAddress, copyLimits, ...surroundings }: RetrievalOptions): Promise<RunningService> {
   const scanner = await Scanner.start({ workers: scanWorkers, vectorFolder });
   const milvus = milvusAddress ? await Milvus.at(milvusAddress) : undefined;
-  const service = await startService({ ...surroundings, name: 'retrieval', contracts: retrievalContracts, entities, module: RetrievalModule.with({ models, scanner, milvus, blobs, fetchHosts }) });
+  const service = await startService({ ...surroundings, name: 'retrieval', contracts: retrievalContracts, entities, module: RetrievalModule.with({ models, scanner, milvus, copyLimits, blobs, fetchHosts }) });
   return {
     ...service,
     async health(): Promise<Health[]> {

@@ -30,7 +30,7 @@ export const services: Readonly<Record<Exclude<ServiceName, 'gateway'>, Service>
   retrieval: {
     contracts: retrievalContracts,
     events: file_touchstone_events_v1_retrieval,
-    start: async ({ configuration: { fetchHosts, scanWorkers, vectorsDir, milvusAddress }, models, ...surroundings }) => startRetrieval({ ...surroundings, models: await models(), fetchHosts, scanWorkers, vectorFolder: vectorsDir, milvusAddress }),
+    start: async ({ configuration: { fetchHosts, scanWorkers, vectorsDir, milvusAddress, copyLimits }, models, ...surroundings }) => startRetrieval({ ...surroundings, models: await models(), fetchHosts, scanWorkers, vectorFolder: vectorsDir, milvusAddress, copyLimits }),
   },
   compression: {
     contracts: compressionContracts,

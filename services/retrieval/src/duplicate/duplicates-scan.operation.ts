@@ -54,12 +54,17 @@ export class DuplicatesScan implements OperationHandler<ScanDuplicatesRequest> {
   async run(context: Context): Promise<JsonObject> {
     const { tenant, input, signal } = context;
     const scan = { tenant, collection: input.collection, operationId: context.id };
-    const view = await this.views.current(tenant, input.collection, 0, signal);
-    const units = scanUnits(view.spaces, input);
-    let state = await this.begun(context, scan, view);
-    if (state.pictures < 0) state = await this.comparePictures(context, scan, state);
-    for (; state.unit < units.length; state = { ...state, unit: state.unit + 1, block: 0, blocks: [] }) {
-      state = await this.compareVectors(context, scan, state, { view, unit: units[state.unit], units: units.length });
+    const { view, release } = await this.views.inMemory(tenant, input.collection, signal);
+    let state: Checkpoint;
+    try {
+      const units = scanUnits(view.spaces, input);
+      state = await this.begun(context, scan, view);
+      if (state.pictures < 0) state = await this.comparePictures(context, scan, state);
+      for (; state.unit < units.length; state = { ...state, unit: state.unit + 1, block: 0, blocks: [] }) {
+        state = await this.compareVectors(context, scan, state, { view, unit: units[state.unit], units: units.length });
+      }
+    } finally {
+      await release();
     }
 
     let pairs = 0;

@@ -7,8 +7,8 @@ import type { EntityManager } from 'typeorm';
 import { PairSearch, type Square } from '../index/pair-search.ts';
 import type { Scanner } from '../index/scanner.ts';
 import { KeptPictures } from '../item/kept-pictures.service.ts';
+import { SCANNER } from '../indexes.ts';
 import { MODELS } from '../models.ts';
-import { SCANNER } from '../search/collection-views.service.ts';
 import { copyDistance, evidenceOf, type FoundEvidence, leastQuality } from './evidence.ts';
 
 /** Pictures that are hashed between two checkpoints: at most 6 MB each. */

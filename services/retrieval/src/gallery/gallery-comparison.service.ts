@@ -46,18 +46,20 @@ export class GalleryComparison {
    * @throws Problem as a search; invalid-request for an item without its collection.
    */
   async read(tenant: Tenant, { referenceCollection }: Gallery, wanted: Wanted, collection: string | undefined, signal: AbortSignal): Promise<Compared> {
-    const references = await this.views.current(tenant, referenceCollection, 0, signal);
     const { query } = wanted;
-    if (query.kind !== 'item') {
-      const inSpaces = await this.vectors.of(references, references.spaces, wanted, signal);
-      return { vectors: inSpaces.flatMap(({ space, vectors }) => vectors.map((vector) => ({ space, vector }))) };
-    }
-    if (collection === undefined) throw collectionNeeded();
-    const { index, name, spaces } = await this.views.current(tenant, collection, 0, signal);
-    if (!(await index.has(query.id))) throw queryItemNotFound(name, query.id, query.pointer);
-    const shared = sharedSpaces(references.spaces, spaces).filter(({ name }) => wanted.space === undefined || name === wanted.space);
-    const vectors = await Promise.all(shared.map(async (space) => (await index.vectors(query.id, indexKey(space))).map((vector) => ({ space, vector }))));
-    return { vectors: vectors.flat(), self: referenceCollection === collection ? query.id : undefined };
+    return this.views.reading(tenant, referenceCollection, 0, signal, async (references) => {
+      if (query.kind !== 'item') {
+        const inSpaces = await this.vectors.of(references, references.spaces, wanted, signal);
+        return { vectors: inSpaces.flatMap(({ space, vectors }) => vectors.map((vector) => ({ space, vector }))) };
+      }
+      if (collection === undefined) throw collectionNeeded();
+      return this.views.reading(tenant, collection, 0, signal, async ({ index, name, spaces }) => {
+        if (!(await index.has(query.id))) throw queryItemNotFound(name, query.id, query.pointer);
+        const shared = sharedSpaces(references.spaces, spaces).filter((space) => wanted.space === undefined || space.name === wanted.space);
+        const vectors = await Promise.all(shared.map(async (space) => (await index.vectors(query.id, indexKey(space))).map((vector) => ({ space, vector }))));
+        return { vectors: vectors.flat(), self: referenceCollection === collection ? query.id : undefined };
+      });
+    });
   }
 
   /** The references that each of the things is similar enough to, as `comparisons` has them. Aligned with `compared`. */
@@ -84,14 +86,16 @@ export class GalleryComparison {
     wanted: (space: string) => { limit: number; minScore?: number },
     signal: AbortSignal,
   ): Promise<Comparison[][]> {
-    const { index } = await this.views.current(tenant, referenceCollection, 0, signal);
-    const compareOne = async ({ vectors, self }: Compared): Promise<Found[]> => {
-      const exclude = self === undefined ? [] : [self];
-      const results = await Promise.all(vectors.map(({ space, vector }) => index.search({ space: indexKey(space), vector, exclude, ...wanted(space.name) })));
-      return results.flatMap(({ hits }, at) => hits.map(({ id, score, kinds, part }) => ({ referenceId: id, score, space: vectors[at].space.name, kind: kinds[0], part })));
-    };
-    const found: Found[][] = [];
-    for (let start = 0; start < compared.length; start += atATime) found.push(...(await Promise.all(compared.slice(start, start + atATime).map(compareOne))));
+    const found = await this.views.reading(tenant, referenceCollection, 0, signal, async ({ index }) => {
+      const compareOne = async ({ vectors, self }: Compared): Promise<Found[]> => {
+        const exclude = self === undefined ? [] : [self];
+        const results = await Promise.all(vectors.map(({ space, vector }) => index.search({ space: indexKey(space), vector, exclude, ...wanted(space.name) })));
+        return results.flatMap(({ hits }, at) => hits.map(({ id, score, kinds, part }) => ({ referenceId: id, score, space: vectors[at].space.name, kind: kinds[0], part })));
+      };
+      const found: Found[][] = [];
+      for (let start = 0; start < compared.length; start += atATime) found.push(...(await Promise.all(compared.slice(start, start + atATime).map(compareOne))));
+      return found;
+    });
     const categories = await this.categories(tenant, referenceCollection, new Set(found.flat().map(({ referenceId }) => referenceId)));
     return found.map((one) => comparisons(one, (id) => categories.get(id) ?? '', thresholds));
   }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { Problem, Reason } from '@touchstone/contracts';
-import { kindSet, kindsOf } from './kind-set.ts';
-import { type Column, type Milvus, MilvusIndexLost, type MilvusRow } from './milvus.client.ts';
+import { kindSet } from './kind-set.ts';
+import { type Milvus, MilvusIndexLost, type MilvusRow } from './milvus.client.ts';
 import { amongStrings, everything, kindsExpression, literal, milvusExpression, milvusFields, milvusKey } from './milvus-expression.ts';
-import { RankedGroups, type RankedRow } from './ranked-groups.ts';
-import { type AttributeValue, type FacetValue, type Filter, type IndexedItem, type IndexQuery, type Kind, type SearchResult, type VectorIndex } from './vector-index.ts';
+import { product } from './milvus-prefix.ts';
+import { allRows, itemColumns, pageRows, pages, rowColumns, rowsOf } from './milvus-rows.ts';
+import { MilvusSearch } from './milvus-search.ts';
+import type { AttributeValue, FacetValue, Filter, IndexedItem, IndexQuery, Kind, SearchResult, VectorIndex } from './vector-index.ts';
 
 /** What happened to an item: it is now this, or it is gone. */
 export type Change = { readonly item: IndexedItem } | { readonly deleted: string };
@@ -12,33 +13,8 @@ export type Change = { readonly item: IndexedItem } | { readonly deleted: string
 /** @throws Error when this process may no longer write, because another one may have taken over. */
 export type MayWrite = () => Promise<void>;
 
-/** Milvus returns no more rows than this at once. */
-const mostRows = 16_384;
-/** Up to so many matching rows are scored here, one by one: cheaper than a graph that finds too few of them. */
-const fewRows = 2_000;
-/** Before Milvus is asked for them a second time with a wider search. */
-const firstRows = 64;
-const pageRows = 1_000;
-/** How far the graph is searched: under a filter further, because it leads over rows that do not match. */
-const breadth = { plain: 256, filtered: 2_048, most: 32_768 };
 /** The row of the items' collection that says how far the log was applied. */
 const positionKey = ' position';
-
-const rowColumns: readonly Column[] = [
-  { name: 'key', type: 'VarChar', isKey: true },
-  { name: 'item', type: 'VarChar' },
-  { name: 'position', type: 'Int64' },
-  { name: 'part', type: 'Int64' },
-  { name: 'kinds', type: 'Int32' },
-  { name: 'ordinal', type: 'Int32' },
-  { name: 'keeper', type: 'VarChar' },
-  { name: 'fields', type: 'JSON' },
-];
-const itemColumns: readonly Column[] = [
-  { name: 'id', type: 'VarChar', isKey: true },
-  { name: 'position', type: 'Int64' },
-  { name: 'fields', type: 'JSON' },
-];
 
 /**
  * The vectors of one collection in Milvus: a collection there for each space (its rows are parts), and one for the items. They belong
@@ -47,12 +23,14 @@ const itemColumns: readonly Column[] = [
  * Rows are never altered. A changed item is inserted under the position of its write, then its older rows are deleted, so it is
  * always found, and a search takes only the newest rows that it sees. Applying a change twice does nothing.
  *
- * It has no prefixes (`dimensions`), and one search sees at most 16,384 rows: pages and groups beyond those are a Problem, not-implemented. Lists of
- * numbers are outside every range, and a search may see a write half done until it is acknowledged.
+ * One search sees at most 16,384 rows: pages and groups beyond those are a Problem, not-implemented. Lists of numbers are outside
+ * every range, and a search may see a write half done until it is acknowledged.
  */
 export class MilvusVectorIndex implements VectorIndex {
   readonly #names = new Map<string, string>();
   readonly #dimensions = new Map<string, number>();
+  /** By the name of the collection. */
+  readonly #searches = new Map<string, MilvusSearch>();
   readonly #itemsName: string;
   #size = 0;
   #position = -1;
@@ -131,6 +109,7 @@ export class MilvusVectorIndex implements VectorIndex {
     const name = this.#name(space);
     this.#names.delete(space);
     this.#dimensions.delete(space);
+    this.#searches.delete(name);
     await this.milvus.drop(name);
   }
 
@@ -196,35 +175,18 @@ export class MilvusVectorIndex implements VectorIndex {
 
   async #search(query: IndexQuery): Promise<SearchResult> {
     const { space, vector, limit } = query;
-    const name = this.#name(space);
     this.#checkVector(vector, space, `Query, space ${space}`);
     if (!Number.isInteger(limit) || limit < 1) throw new RangeError(`limit: expected an integer of at least 1, got ${limit}.`);
-    if (query.dimensions !== undefined && query.dimensions !== vector.length) {
-      throw notInMilvus('/dimensions', `it compares whole vectors, here of ${vector.length} numbers`);
-    }
-    const kindsHere = query.kinds ? kindsExpression(query.kinds.length > 0 ? query.kinds : kindsOf(kindSet(query.kinds))) : everything;
-    const matching = query.filter ? `${kindsHere} && ${milvusExpression(query.filter)}` : kindsHere;
-    const filter = query.exclude?.length ? `${matching} && not (${amongStrings('item', query.exclude)})` : matching;
-    const isFiltered = filter !== everything;
-    const columns = ['key', 'item', 'position', 'part', 'kinds', 'keeper', ...(typeof query.groupBy === 'object' ? ['fields'] : [])];
-
-    for (let rows = Math.min(mostRows, Math.max(firstRows, 2 * limit)); ; rows = Math.min(mostRows, rows * 8)) {
-      const ef = Math.min(breadth.most, Math.max(isFiltered ? breadth.filtered : breadth.plain, rows * 2));
-      const [examined, found] = await Promise.all([this.milvus.count(name, matching), this.milvus.search(name, vector, { filter, columns, limit: rows, ef })]);
-      const ranked = found.map((row) => rankedRow(row, Number(row.score)));
-      const groups = new RankedGroups(query, ranked);
-      // All that is there was seen, or what was not seen ranks below what is wanted.
-      if (isFiltered && examined <= fewRows) return this.#exact(query, name, filter, columns, examined);
-      if (groups.isFull || found.length >= examined || groups.isBelowMinimum) return { hits: groups.hits, examined, route: 'graph' };
-      if (found.length < rows && examined <= mostRows) return this.#exact(query, name, filter, columns, examined);
-      if (rows === mostRows) throw notInMilvus('/limit', `it shows the ${mostRows} best of ${examined} rows, and they hold ${groups.hits.length} of ${limit} groups`);
-    }
+    const name = this.#name(space);
+    let search = this.#searches.get(name);
+    if (!search) this.#searches.set(name, (search = new MilvusSearch(this.milvus, name, vector.length)));
+    return search.search(query);
   }
 
   async facets(fields: readonly string[], filter?: Filter, limit = Infinity): Promise<ReadonlyMap<string, readonly FacetValue[]>> {
     const counts = new Map(fields.map((field) => [field, new Map<AttributeValue, number>()]));
     const expression = filter ? `${everything} && ${milvusExpression(filter)}` : everything;
-    for await (const page of this.#pages(this.#itemsName, 'id', expression, ['fields'])) {
+    for await (const page of pages(this.milvus, this.#itemsName, 'id', expression, ['fields'])) {
       for (const row of page) {
         for (const [field, values] of counts) {
           const stored = (row.fields as Record<string, AttributeValue | AttributeValue[]>)[milvusKey(field)];
@@ -283,7 +245,7 @@ export class MilvusVectorIndex implements VectorIndex {
       const isFirst = this.#size === 0 && (await this.milvus.count(name, everything)) === 0;
       const rows = items.flatMap((item) => rowsOf(item, space, position));
       const keys = new Set(rows.map(({ key }) => key));
-      const stored = isFirst ? [] : (await this.#all(name, 'key', amongStrings('item', ids), ['key'])).map(({ key }) => String(key));
+      const stored = isFirst ? [] : (await allRows(this.milvus, name, 'key', amongStrings('item', ids), ['key'])).map(({ key }) => String(key));
       const present = new Set(stored);
       await mayWrite();
       await this.milvus.insert(name, rows.filter(({ key }) => !present.has(key)));
@@ -293,29 +255,6 @@ export class MilvusVectorIndex implements VectorIndex {
     await mayWrite();
     await this.milvus.upsert(this.#itemsName, items.map(({ id, fields }) => ({ id, position, fields: milvusFields(fields), vector: [1, 0] })));
     await this.milvus.delete(this.#itemsName, 'id', ids.filter((id) => !kept.has(id)));
-  }
-
-  /** Scores every row that matches, here. */
-  async #exact(query: IndexQuery, name: string, filter: string, columns: readonly string[], examined: number): Promise<SearchResult> {
-    const rows = await this.#all(name, 'key', filter, [...columns, 'vector']);
-    const ranked = rows.map((row) => rankedRow(row, product(query.vector, row.vector as number[])));
-    return { hits: new RankedGroups(query, ranked).hits, examined, route: 'exact' };
-  }
-
-  async #all(name: string, key: string, filter: string, columns: readonly string[]): Promise<MilvusRow[]> {
-    const rows: MilvusRow[] = [];
-    for await (const page of this.#pages(name, key, filter, columns)) rows.push(...page);
-    return rows;
-  }
-
-  /** Milvus gives the rows with the lowest keys first when there is a limit. */
-  async *#pages(name: string, key: string, filter: string, columns: readonly string[]): AsyncGenerator<MilvusRow[]> {
-    for (let last = ''; ; ) {
-      const page = await this.milvus.query(name, `(${filter}) && ${key} > ${literal(last)}`, [...new Set([key, ...columns])], pageRows);
-      if (page.length > 0) yield page;
-      if (page.length < pageRows) return;
-      last = page.reduce((largest, row) => (String(row[key]) > largest ? String(row[key]) : largest), '');
-    }
   }
 
   #check(item: IndexedItem): void {
@@ -348,38 +287,8 @@ export class MilvusVectorIndex implements VectorIndex {
   }
 }
 
-const notInMilvus = (pointer: string, detail: string) =>
-  new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'The index of this platform is in Milvus, which cannot do this.', violations: [{ pointer, detail }] });
-
 /** Milvus takes letters, digits and underscores only. */
 const nameOf = (key: string): string => `touchstone_${createHash('sha256').update(key).digest('hex').slice(0, 40)}`;
-
-function rowsOf(item: IndexedItem, space: string, position: number) {
-  const fields = milvusFields(item.fields);
-  return item.parts.flatMap(({ space: own, kinds, part, vector }, ordinal) => {
-    if (own !== space) return [];
-    const set = kindSet(kinds);
-    return [{ key: `${item.id}/${part}/${set}/${position}`, item: item.id, position, part, kinds: set, ordinal, keeper: item.keeper ?? '', fields, vector: Array.from(vector) }];
-  });
-}
-
-function rankedRow(row: MilvusRow, score: number): RankedRow {
-  return {
-    id: String(row.item),
-    position: Number(row.position),
-    score,
-    kinds: kindsOf(Number(row.kinds)),
-    part: Number(row.part),
-    keeper: row.keeper ? String(row.keeper) : undefined,
-    fields: row.fields as RankedRow['fields'],
-  };
-}
-
-function product(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let index = 0; index < a.length; index++) sum += a[index] * b[index];
-  return sum;
-}
 
 const typeOrder = ['number', 'string', 'boolean'];
 const byCount = (a: FacetValue, b: FacetValue): number =>

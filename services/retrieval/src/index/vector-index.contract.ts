@@ -49,10 +49,10 @@ export function vectorIndexContract(name: string, open: (spaces: ReadonlyMap<str
         const fields = Object.fromEntries(selectivities.map((share) => [`of${share}`, order % share]));
         return textOf(`i${number}`, clustered(), { ...fields, author: `author ${order % 40}` });
       });
-      const best = (query: Float32Array, share: number, limit: number) =>
+      const best = (query: Float32Array, share: number, limit: number, dimensions = dimension) =>
         stored
           .filter(({ fields }) => fields[`of${share}`] === 0)
-          .map(({ id, parts }) => ({ id, score: product(query, parts[0].vector) }))
+          .map(({ id, parts }) => ({ id, score: cosine(query, parts[0].vector, dimensions) }))
           .sort((a, b) => b.score - a.score)
           .slice(0, limit);
 
@@ -75,6 +75,37 @@ export function vectorIndexContract(name: string, open: (spaces: ReadonlyMap<str
           found.push(hits.filter(({ score }) => score >= expected.at(-1)!.score - 1e-5).length / expected.length);
         }
         expect(mean(found)).toBeGreaterThanOrEqual(recall);
+      });
+
+      it.each([24, 16, 8])('finds the best by the first %d numbers, re-normalised', async (dimensions) => {
+        const found: number[] = [];
+        for (let round = 0; round < Math.max(10, operations / 4); round++) {
+          const query = clustered();
+          const [limit, share] = round % 2 ? [10, 1] : [25, 2];
+          const expected = best(query, share, limit, dimensions);
+          const { hits } = await subject.index.search({ space: 'text', vector: query, dimensions, limit, filter: share === 1 ? undefined : { field: `of${share}`, in: [0] } });
+          expect(hits).toHaveLength(limit);
+          for (const { id, score } of hits) expect(score).toBeCloseTo(cosine(query, stored[Number(id.slice(1))].parts[0].vector, dimensions), 5);
+          found.push(hits.filter(({ score }) => score >= expected.at(-1)!.score - 1e-5).length / limit);
+        }
+        expect(mean(found)).toBeGreaterThanOrEqual(recall);
+      });
+
+      it('pages by a prefix, and leaves out what scores too little in it', async () => {
+        const query = clustered();
+        const expected = best(query, 1, 60, 16);
+        const paged: { id: string; score: number }[] = [];
+        let after: IndexQuery['after'];
+        for (let page = 0; page < 3; page++) {
+          const { hits } = await subject.index.search({ space: 'text', vector: query, dimensions: 16, limit: 20, after });
+          paged.push(...hits);
+          after = { ...hits.at(-1)!, kind: hits.at(-1)!.kinds[0] };
+        }
+        expect(new Set(paged.map(({ id }) => id)).size).toBe(60);
+        expect(paged.filter(({ score }) => score >= expected.at(-1)!.score - 1e-5).length / 60).toBeGreaterThanOrEqual(recall);
+        const { hits } = await subject.index.search({ space: 'text', vector: query, dimensions: 16, limit: 100, minScore: expected[30].score + 1e-6 });
+        expect(hits.length).toBeLessThanOrEqual(30);
+        expect(hits.length / 30).toBeGreaterThanOrEqual(recall);
       });
 
       it('fills groups whose best are few among many', async () => {
@@ -262,6 +293,12 @@ export function vectorIndexContract(name: string, open: (spaces: ReadonlyMap<str
         }
         await expect((async () => index.search({ space: 'nowhere', vector: own, limit: 1 }))()).rejects.toThrow(RangeError);
         await expect((async () => index.search({ space: 'text', vector: own, limit: 0 }))()).rejects.toThrow(RangeError);
+        for (const dimensions of [0, 1.5, dimension + 1]) await expect((async () => index.search({ space: 'text', vector: own, limit: 1, dimensions }))()).rejects.toThrow(RangeError);
+        const atTheEnd = Float32Array.from({ length: dimension }, (_, at) => (at === dimension - 1 ? 1 : 0));
+        await expect((async () => index.search({ space: 'text', vector: atTheEnd, limit: 1, dimensions: 4 }))()).rejects.toThrow(RangeError);
+        await index.upsert(textOf('at the end', atTheEnd, { mine: 1 }));
+        expect(await ids(index, { vector: own, dimensions: 4, filter: { field: 'mine', in: [1] } })).toEqual(['right']); // the other has no direction there
+        await index.delete('at the end');
         await expect((async () => index.upsert({ id: 'right', fields: {}, parts: [{ space: 'text', kinds: ['note'], part: 0, vector: own }, { space: 'text', kinds: ['text', 'note'], part: 0, vector: own }] }))()).rejects.toThrow(RangeError);
         expect(await ids(index, { vector: own, limit: 1, filter: { field: 'mine', in: [1] } })).toEqual(['right']);
       });
@@ -294,10 +331,12 @@ function matches(filter: Filter, fields: IndexedItem['fields']): boolean {
   return values.some((value) => typeof value === 'number' && value > gt && value >= gte && value < lt && value <= lte);
 }
 
-function product(a: Float32Array, b: Float32Array): number {
+function product(a: Float32Array, b: Float32Array, length = a.length): number {
   let sum = 0;
-  for (let index = 0; index < a.length; index++) sum += a[index] * b[index];
+  for (let index = 0; index < length; index++) sum += a[index] * b[index];
   return sum;
 }
+
+const cosine = (a: Float32Array, b: Float32Array, length: number): number => product(a, b, length) / Math.sqrt(product(a, a, length) * product(b, b, length));
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -78,6 +78,16 @@ export class CollectionLog {
     return row && { tenant, name, spaces: row.spaces, position: Number(row.position) };
   }
 
+  /** Vectors of a collection, of all its spaces and versions; `most` when there are more. */
+  async countVectors(tenant: Tenant, name: string, most: number): Promise<number> {
+    const [{ count }] = await this.database.systemTransaction(
+      (transaction) =>
+        transaction.query<{ count: number }[]>('select count(*)::int as count from (select from retrieval.item_vector where tenant_id = $1 and collection = $2 limit $3) as counted', [tenant.id, name, most]),
+      { tenant },
+    );
+    return count;
+  }
+
   /**
    * Runs `work` while no other replica does so for this collection: the lock ends with the transaction, which is there for reading.
    *

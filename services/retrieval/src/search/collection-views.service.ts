@@ -1,137 +1,28 @@
-import { isDeepStrictEqual } from 'node:util';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { Problem } from '@touchstone/contracts';
+import { Problem, Reason } from '@touchstone/contracts';
 import { DatabaseUnavailable } from '@touchstone/persistence';
 import { log } from '@touchstone/runtime/logging';
 import type { Health } from '@touchstone/runtime/lifecycle';
 import type { Tenant } from '@touchstone/runtime/tenant';
-import { CollectionIndex } from '../index/collection-index.ts';
-import { MilvusVectorIndex } from '../index/milvus-vector-index.ts';
-import type { Milvus } from '../index/milvus.client.ts';
+import { type Milvus, MilvusUnavailable } from '../index/milvus.client.ts';
 import type { Scanner } from '../index/scanner.ts';
-import type { Kind } from '../index/vector-index.ts';
-import { type VersionedSpace, VersionedIndex } from '../index/versioned-index.ts';
-import type { Space } from '../collection/collection.entity.ts';
 import { collectionNotFound } from '../collection/collection.errors.ts';
-import { indexKey, keptVersions } from '../collection/versions.ts';
+import { MILVUS, SCANNER } from '../indexes.ts';
+import { type Copy, CollectionCopies } from './collection-copies.service.ts';
 import { CollectionLog, type DirectoryEntry } from './collection-log.service.ts';
+import { CollectionView } from './collection-view.ts';
 import { LatestPositions } from './latest-positions.service.ts';
-import { pairsNeedMemory, positionBeyondLog, positionNotReached } from './search.errors.ts';
+import { positionBeyondLog, positionNotReached } from './search.errors.ts';
 
-export const SCANNER = Symbol('scanner');
-/** Where all replicas share the indexes; without it each has its own in its memory. */
-export const MILVUS = Symbol('milvus');
+export { CollectionView } from './collection-view.ts';
 
 const followEveryMs = 1_000;
 const patienceMs = 2_000;
 const retryReadMs = 20;
+/** Time for a stand-in to read its log. */
+const standInPatienceMs = 10_000;
 /** A database that takes longer counts as one that does not answer. */
 const latestPatienceMs = 1_000;
-
-/** The index of one collection, as far as its log was applied. */
-export class CollectionView {
-  /** Its spaces by their plain names in the active version, by `indexKey` in every version. */
-  readonly index: VersionedIndex;
-  private readonly own: CollectionIndex | MilvusVectorIndex;
-  /** Up to here the log was applied; where the index is shared, the position of which the spaces are. */
-  private applied = 0;
-  private current: readonly Space[];
-  private reading: Promise<void> | undefined;
-
-  constructor(
-    readonly tenant: Tenant,
-    readonly name: string,
-    spaces: readonly Space[],
-    { scanner, milvus }: { readonly scanner: Scanner; readonly milvus?: Milvus },
-    private readonly collectionLog: CollectionLog,
-  ) {
-    this.current = spaces;
-    const versions = spaces.flatMap(versionsInIndex);
-    const dimensions = new Map(versions.map((version) => [version.key, version]));
-    this.own = milvus ? MilvusVectorIndex.at(milvus, `${tenant.id}/${name}`, dimensions) : new CollectionIndex(scanner, dimensions);
-    this.index = new VersionedIndex(this.own, versions);
-  }
-
-  /** Position of the last applied write. A shared index may lose it: then it is below all. */
-  get position(): number {
-    return this.own instanceof MilvusVectorIndex ? Math.min(this.own.position, this.applied) : this.applied;
-  }
-
-  /** As of `position`. What comes later has another array: take it once for a search. */
-  get spaces(): readonly Space[] {
-    return this.current;
-  }
-
-  /** All pairs above a threshold. @throws Problem not-implemented where the vectors are not in memory. */
-  pairs(space: string, kind: Kind, threshold: number): ReturnType<CollectionIndex['pairs']> {
-    if (this.own instanceof CollectionIndex) return this.own.pairs(this.index.keyOf(space), kind, threshold);
-    throw pairsNeedMemory();
-  }
-
-  /** Bytes in this process. */
-  get usage(): CollectionIndex['usage'] {
-    return this.own instanceof CollectionIndex ? this.own.usage : { scannedBytes: 0, listBytes: 0, rescoringBytes: 0 };
-  }
-
-  /** Applies what the log has beyond `position`. Reads one page after another; concurrent calls share one reading. */
-  follow(): Promise<void> {
-    this.reading ??= this.readOn().finally(() => (this.reading = undefined));
-    return this.reading;
-  }
-
-  private async readOn(): Promise<void> {
-    for (let isLast = false; !isLast; ) isLast = this.own instanceof MilvusVectorIndex ? await this.readOnShared(this.own) : await this.readPage(this.own);
-  }
-
-  private async readPage(index: CollectionIndex): Promise<boolean> {
-    const { spaces, changes, position, isLast } = found(await this.collectionLog.read(this.tenant, this.name, this.applied), this.name);
-    await this.keep(spaces); // before the items: they may have parts in a version that came with them
-    for (const change of changes) {
-      if ('item' in change) index.upsert(this.index.inKeptVersions(change.item));
-      else index.delete(change.deleted);
-    }
-    this.applied = position;
-    return isLast;
-  }
-
-  /** One replica at a time brings the shared index further, from where it stands; the others see how far it is. */
-  private async readOnShared(index: MilvusVectorIndex): Promise<boolean> {
-    const isLast = await this.collectionLog.alone(this.tenant, this.name, async (transaction) => {
-      await index.locate();
-      await index.ensure();
-      const page = found(await this.collectionLog.read(this.tenant, this.name, index.position, transaction), this.name);
-      // The lock ends with its connection: asked before each step, for Milvus itself cannot refuse a writer that has lost it.
-      const mayWrite = async () => void (await transaction.query('select 1'));
-      await this.keep(page.spaces);
-      const changes = page.changes.map((change) => ('item' in change ? { item: this.index.inKeptVersions(change.item) } : change));
-      if (page.position > index.position) await index.apply(changes, page.position, mayWrite);
-      this.applied = page.latest;
-      return page.isLast;
-    });
-    if (isLast !== undefined) return isLast;
-    const { spaces, position } = found(await this.collectionLog.find(this.tenant, this.name), this.name);
-    await this.keep(spaces);
-    this.applied = position;
-    await index.locate();
-    return true;
-  }
-
-  /** Takes over the spaces as they are now: versions that came, went or became active. */
-  private async keep(spaces: readonly Space[]): Promise<void> {
-    if (isDeepStrictEqual(this.current, spaces)) return;
-    await this.index.keep(spaces.flatMap(versionsInIndex));
-    this.current = spaces;
-  }
-}
-
-function found<Found>(there: Found | undefined, collection: string): Found {
-  if (there === undefined) throw collectionNotFound(collection);
-  return there;
-}
-
-function versionsInIndex(space: Space): VersionedSpace[] {
-  return keptVersions(space).map((version, place) => ({ key: indexKey(version), dimension: version.dimension, ...(place === 0 ? { name: space.name } : {}) }));
-}
 
 /**
  * The indexes of all collections: views of the item rows in PostgreSQL, made at start and kept up by following each
@@ -150,6 +41,7 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
     @Inject(MILVUS) readonly milvus: Milvus | undefined,
     private readonly collectionLog: CollectionLog,
     private readonly latestPositions: LatestPositions,
+    private readonly copies: CollectionCopies,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -163,6 +55,8 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
   }
 
   health(): Health {
+    // No replica has another Milvus: one that is not ready would take the writes away too, and the searches of smaller collections.
+    if (this.lastError instanceof MilvusUnavailable) return { part: 'index', isReady: true, detail: `smaller collections are searched in copies, others not at all: ${this.lastError.message}` };
     if (this.lastError) return { part: 'index', isReady: false, detail: `cannot follow the item log: ${this.lastError.message}` };
     return this.isComplete ? { part: 'index', isReady: true } : { part: 'index', isReady: false, detail: 'is being rebuilt from the stored items' };
   }
@@ -194,10 +88,54 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
    * @throws Problem collection-not-found, position-not-reached; invalid-request for a position that no write has had
    */
   async current(tenant: Tenant, name: string, minPosition: number, signal: AbortSignal): Promise<CollectionView> {
+    return this.reach(tenant, name, await this.positionToReach(tenant, name, minPosition), signal);
+  }
+
+  /**
+   * Does what reads a collection on its view, as `current` has it. While the index that replicas share does not answer, or is being
+   * made anew, it is done on a copy in this process, when the collection is small enough; it may be done a second time then.
+   */
+  async reading<Result>(tenant: Tenant, name: string, minPosition: number, signal: AbortSignal, work: (view: CollectionView) => Promise<Result>): Promise<Result> {
+    const position = await this.positionToReach(tenant, name, minPosition);
+    const shared = async () => work(await this.reach(tenant, name, position, signal));
+    if (!this.milvus) return shared();
+    let cause: unknown;
+    if (!this.copies.hasStandIn(tenant, name)) {
+      try {
+        return await shared();
+      } catch (error) {
+        if (!isAbsence(error)) throw error;
+        cause = error;
+      }
+    }
+    const standIn = await this.copies.standIn(tenant, name);
+    if (!standIn && cause) throw cause;
+    if (!standIn) return shared();
+    try {
+      await this.catchUp(standIn.view, position);
+      return await work(standIn.view);
+    } finally {
+      await standIn.release();
+    }
+  }
+
+  /** A view whose vectors are in this process, to compare all of them. @throws Problem too-many-vectors, collection-not-found */
+  async inMemory(tenant: Tenant, name: string, signal: AbortSignal): Promise<Copy> {
+    if (this.milvus) return this.copies.copy(tenant, name);
+    return { view: await this.current(tenant, name, 0, signal), release: async () => undefined };
+  }
+
+  private async catchUp(view: CollectionView, position: number): Promise<void> {
+    if (view.position >= position) return;
+    await Promise.race([view.follow(), pause(standInPatienceMs, this.stopped.signal)]);
+    if (view.position < position) throw positionNotReached(view.name, position, view.position);
+  }
+
+  private async positionToReach(tenant: Tenant, name: string, minPosition: number): Promise<number> {
     const latest = await this.latest(tenant, name);
     if (latest === undefined) throw collectionNotFound(name);
     if (latest !== 'unknown' && latest < minPosition) throw positionBeyondLog(minPosition, latest);
-    return this.reach(tenant, name, latest === 'unknown' ? minPosition : latest, signal);
+    return latest === 'unknown' ? minPosition : latest;
   }
 
   /** `unknown` when PostgreSQL does not answer in time; undefined when there is no such collection. */
@@ -219,11 +157,11 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
    * all the same; it gets there later, and searches wait for it.
    */
   async bring(tenant: Tenant, name: string, position: number, signal: AbortSignal): Promise<void> {
+    if (this.copies.hasStandIn(tenant, name)) return;
     try {
       await this.reach(tenant, name, position, signal);
     } catch (error) {
-      const isLate = this.milvus && error instanceof Problem && error.retryAfterSeconds !== undefined; // not there, or being built
-      if (!isLate) throw error;
+      if (!this.milvus || !isAbsence(error)) throw error;
       log.warn({ err: error, collection: name, position }, 'written, but not in the index yet');
     }
   }
@@ -266,7 +204,9 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
         for (const entry of await this.collectionLog.directory()) {
           if (this.stopped.signal.aborted) return;
           const view = await this.open(entry);
-          if (view.position < entry.position) await view.follow();
+          const hasStandIn = this.copies.hasStandIn(entry.tenant, entry.name);
+          if (view.position < entry.position || hasStandIn) await view.follow(); // which asks the index that has a stand-in
+          if (hasStandIn && view.position >= entry.position) await this.copies.retire(entry.tenant, entry.name);
         }
         this.isComplete = true;
         this.lastError = undefined;
@@ -278,6 +218,9 @@ export class CollectionViews implements OnApplicationBootstrap, OnApplicationShu
     }
   }
 }
+
+/** The shared index does not answer, or is being built. */
+const isAbsence = (error: unknown): boolean => error instanceof MilvusUnavailable || (error instanceof Problem && error.reason === Reason.POSITION_NOT_REACHED);
 
 function keyOf(tenant: Tenant, name: string): string {
   return `${tenant.id}/${name}`;

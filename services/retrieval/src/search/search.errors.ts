@@ -90,9 +90,12 @@ export const unknownField = (pointer: string, field: string, near: readonly stri
     violations: [{ pointer, detail: near.length > 0 ? `did you mean ${near.join(' or ')}?` : 'no item has it' }],
   });
 
-/** No database of vectors gives all pairs; the rows have to be here. */
-export const pairsNeedMemory = () =>
-  new Problem({ reason: Reason.NOT_IMPLEMENTED, detail: 'The index of this platform is in Milvus, which cannot compare all vectors with each other.' });
+/** All vectors are compared with each other in the memory of one process. */
+export const tooManyVectors = (most: number) =>
+  new Problem({
+    reason: Reason.TOO_MANY_VECTORS,
+    detail: `The collection has more than ${most} vectors, and the index of this platform is in Milvus: so many are copied into memory to be compared, and no more. The operator sets TOUCHSTONE_MILVUS_COMPARED_VECTORS.`,
+  });
 
 export const versionNotComplete = (asked: string, versions: readonly string[]) =>
   new Problem({

@@ -38,7 +38,7 @@ export interface SearchInput extends Wanted {
 
 /** How one space was searched. */
 export interface SearchedSpace extends SpaceQuery {
-  readonly route: SearchResult['route'];
+  readonly route: SearchResult['route'] | 'degraded';
   /** Rows that were compared, over all vectors. */
   readonly examined: number;
 }
@@ -72,16 +72,17 @@ export class Searches {
 
   /** The items most similar to the query; exactly `limit` groups whenever that many match the filter. */
   async search(tenant: Tenant, name: string, input: SearchInput, signal: AbortSignal): Promise<SearchAnswer> {
-    for (;;) {
-      const view = await this.views.current(tenant, name, input.minPosition, signal);
-      const spaces = view.spaces; // those of one moment: what becomes active meanwhile is for the next search
-      try {
-        return await this.searchIn(view, searchedVersions(spaces, input.modelVersion), [tenant.id, name], input, signal);
-      } catch (error) {
-        // The version was switched away and dropped since: searched in the one that is active now.
-        if (!(error instanceof RangeError) || view.spaces === spaces) throw error;
+    return this.views.reading(tenant, name, input.minPosition, signal, async (view) => {
+      for (;;) {
+        const spaces = view.spaces; // those of one moment: what becomes active meanwhile is for the next search
+        try {
+          return await this.searchIn(view, searchedVersions(spaces, input.modelVersion), [tenant.id, name], input, signal);
+        } catch (error) {
+          // The version was switched away and dropped since: searched in the one that is active now.
+          if (!(error instanceof RangeError) || view.spaces === spaces) throw error;
+        }
       }
-    }
+    });
   }
 
   private async searchIn(view: CollectionView, asked: readonly Space[], owner: readonly string[], input: SearchInput, signal: AbortSignal): Promise<SearchAnswer> {
@@ -138,7 +139,7 @@ async function searchSpace(view: CollectionView, query: SpaceQuery, input: Searc
   const asked = { space: indexKey(space), kinds: candidateKinds(task), dimensions, filter, exclude, groupBy, minScore, ...page };
   const results = await Promise.all(vectors.map((vector) => view.index.search({ ...asked, vector })));
   const examined = results.reduce((sum, result) => sum + result.examined, 0);
-  return { hits: bestOfVectors(results.map(({ hits }) => hits), groupBy, page.limit), searched: { ...query, route: results[0].route, examined } };
+  return { hits: bestOfVectors(results.map(({ hits }) => hits), groupBy, page.limit), searched: { ...query, route: view.isStandIn ? ('degraded' as const) : results[0].route, examined } };
 }
 
 function placeOf(cursor: string | undefined, identity: RequestIdentity): Place | undefined {

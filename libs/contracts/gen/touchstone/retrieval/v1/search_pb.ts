@@ -727,7 +727,8 @@ export type SearchedSpace = Message<"touchstone.retrieval.v1.SearchedSpace"> & {
   kinds: string[];
 
   /**
-   * `exact`: every row that meets the filter was compared; `graph`: an approximate index was followed.
+   * `exact`: every row that meets the filter was compared; `graph`: an approximate index was followed; `degraded`: the index
+   * does not answer, and every row was compared in a copy that was made from the stored items.
    *
    * @generated from field: string route = 6;
    */
