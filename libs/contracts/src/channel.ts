@@ -77,6 +77,8 @@ export class GrpcChannel implements Channel {
       'grpc.keepalive_permit_without_calls': 1,
       // Retries are the caller's decision, and keeping every message for one costs CPU.
       'grpc.enable_retries': 0,
+      // Nobody asks for what it would count.
+      'grpc.enable_channelz': 0,
       'grpc.service_config_disable_resolution': 1,
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 2_000,

@@ -58,6 +58,7 @@ export class ContractServer extends Server implements CustomTransportStrategy {
         'grpc.max_send_message_length': maximumMessageBytes,
         'grpc.keepalive_time_ms': 30_000,
         'grpc.keepalive_timeout_ms': 5_000,
+        'grpc.enable_channelz': 0,
       });
     }
   }

@@ -39,11 +39,12 @@ export class LatestPositions {
   }
 
   private async read(asked: readonly { readonly tenant: Tenant; readonly name: string }[]): Promise<ReadonlyMap<string, number>> {
-    const rows = await this.database.systemQuery<{ tenant_id: string; name: string; position: string }>(
-      `select tenant_id, name, position from retrieval.collection
-       join unnest($1::uuid[], $2::text[]) as asked (tenant, collection) on tenant_id = tenant and name = collection`,
-      [asked.map(({ tenant }) => tenant.id), asked.map(({ name }) => name)],
-    );
+    // Planned anew each time: for one collection, as mostly, a join took 90 µs and this takes 43.
+    const [condition, parameters] =
+      asked.length === 1
+        ? ['where tenant_id = $1 and name = $2', [asked[0].tenant.id, asked[0].name]]
+        : ['join unnest($1::uuid[], $2::text[]) as asked (tenant, collection) on tenant_id = tenant and name = collection', [asked.map(({ tenant }) => tenant.id), asked.map(({ name }) => name)]];
+    const rows = await this.database.systemQuery<{ tenant_id: string; name: string; position: string }>(`select tenant_id, name, position from retrieval.collection ${condition}`, parameters);
     return new Map(rows.map(({ tenant_id, name, position }) => [`${tenant_id}/${name}`, Number(position)]));
   }
 }

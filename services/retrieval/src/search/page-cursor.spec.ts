@@ -37,7 +37,7 @@ it('refuses what was altered anywhere, cut, or never given', () => {
 
 it('takes no nonsense, also with a check that is right', () => {
   const forge = (content: string) => {
-    const check = createHash('sha256').update(JSON.stringify([2, request])).update(content).digest().subarray(0, 12);
+    const check = createHash('sha256').update(JSON.stringify([3, request])).update(content).digest().subarray(0, 12);
     return Buffer.concat([check, Buffer.from(content)]).toString('base64url');
   };
   expect(readCursor(forge('[1,0.5,"a",0,0]'), request)).toEqual({ shown: 1, score: 0.5, id: 'a', part: 0, kind: 'text' });

@@ -15,7 +15,7 @@ export interface Place {
 }
 
 /** Grows when what a cursor holds, or what a request means, changes. */
-const version = 2;
+const version = 3;
 const checkLength = 12;
 
 /** What tells one request from another: whatever decides its ranking, as JSON of a fixed order. */
