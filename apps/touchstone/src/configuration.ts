@@ -35,6 +35,7 @@ export const settings = {
   TOUCHSTONE_HEALTH_PORT: port.optional().describe('`/livez`, `/readyz` and `/metrics`, on `TOUCHSTONE_HOST`; nowhere when absent'),
   TOUCHSTONE_DATA_DIR: z.string().default('.touchstone').describe('folder of the embedded PostgreSQL, the weights, the blobs and the first key'),
   TOUCHSTONE_MODELS_DIR: z.string().optional().describe('folder of weights and tokenisers; `models` in the data folder when absent'),
+  TOUCHSTONE_MODELS_MANIFEST: z.string().min(1).optional().describe('a manifest of your own, in which you pin models or leave some out; `model-repository/manifest.json` when absent'),
   TOUCHSTONE_BLOBS_DIR: z.string().optional().describe('folder of blobs, the same for all gateways; `blobs` in the data folder when absent'),
   TOUCHSTONE_BLOBS_S3_URL: z.string().regex(/^https?:\/\/[^/?#]+\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]\/?$/, 'expected the address of the store with the bucket, https://s3.eu-central-1.amazonaws.com/my-bucket').optional().describe('a bucket of an S3-compatible store, in which blobs lie instead, such as `https://s3.eu-central-1.amazonaws.com/my-bucket`; the folder is then where bytes wait that come in, for each gateway its own'),
   TOUCHSTONE_BLOBS_S3_REGION: z.string().regex(/^[a-z0-9-]+$/, 'expected a region such as eu-central-1').default('us-east-1').describe('its region'),
@@ -94,6 +95,8 @@ export interface Configuration {
   readonly healthPort?: number;
   readonly dataDir: string;
   readonly modelsDir: string;
+  /** Which weights there are; the repository's manifest when absent. */
+  readonly modelsManifest?: string;
   readonly blobsDir: string;
   /** A bucket in which blobs lie; `blobsDir` when absent. */
   readonly blobsS3?: S3Options;
@@ -139,6 +142,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     healthPort: values.TOUCHSTONE_HEALTH_PORT,
     dataDir,
     modelsDir: values.TOUCHSTONE_MODELS_DIR ? resolve(values.TOUCHSTONE_MODELS_DIR) : join(dataDir, 'models'),
+    modelsManifest: values.TOUCHSTONE_MODELS_MANIFEST && resolve(values.TOUCHSTONE_MODELS_MANIFEST),
     blobsDir: values.TOUCHSTONE_BLOBS_DIR ? resolve(values.TOUCHSTONE_BLOBS_DIR) : join(dataDir, 'blobs'),
     blobsS3: bucketOf(values),
     blobLimitBytes: values.TOUCHSTONE_BLOB_LIMIT_MB * 1024 * 1024,

@@ -7,8 +7,8 @@ import type { Finding } from './finding.ts';
 const run = promisify(execFile);
 
 /** The weights, byte for byte, and what is needed to bring those that are missing. */
-export async function checkModels({ modelsDir, modelsUrl }: Configuration): Promise<Finding[]> {
-  const all = await modelStatus({ modelsFolder: modelsDir });
+export async function checkModels({ modelsDir, modelsManifest, modelsUrl }: Configuration): Promise<Finding[]> {
+  const all = await modelStatus({ modelsFolder: modelsDir, manifest: modelsManifest });
   const statuses = all.filter(({ isOptional, state }) => !isOptional || (state !== 'missing' && state !== 'unpinned'));
   const findings = statuses.map(({ name, state, isOptional }) => ({
     part: `model ${name}`,

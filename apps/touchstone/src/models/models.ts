@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { readConfiguration } from '../configuration.ts';
 import { UsageError } from '../usage-error.ts';
-import { listModels, modelStatus, pullModels, type ModelsFolderOptions, type PullOptions } from './index.ts';
+import { listModels, modelStatus, PullFailed, pullModels, type ModelsFolderOptions, type PullOptions } from './index.ts';
 
 const usage = `expected one of
   models list               models with their versions, files, licences and state
@@ -15,12 +15,13 @@ export async function models([action, ...words]: readonly string[]): Promise<num
   const options = { overlay: { type: 'string' }, files: { type: 'string' } } as const;
   const { values, positionals: names } = parseArgs({ args: [...words], options, allowPositionals: action === 'pull' });
   const { overlay, files: filesFolder } = values;
-  const where = { modelsFolder: readConfiguration().modelsDir, overlay };
+  const { modelsDir: modelsFolder, modelsManifest: manifest } = readConfiguration();
+  const where = { modelsFolder, manifest, overlay };
   switch (action) {
     case 'list':
       return list(where);
     case 'pull':
-      return pull({ ...where, filesFolder, models: names.length > 0 ? names : undefined });
+      return pull({ ...where, filesFolder, models: names.length > 0 ? names : undefined }).catch(whyNotPulled);
     case 'verify':
       return verify(where);
     default:
@@ -54,4 +55,11 @@ async function verify(where: ModelsFolderOptions): Promise<number> {
   const statuses = await modelStatus(where);
   for (const { name, state, isOptional } of statuses) process.stdout.write(`${name}  ${state}${isOptional ? '  optional' : ''}\n`);
   return statuses.every(({ state, isOptional }) => state === 'ready' || (isOptional && (state === 'missing' || state === 'unpinned'))) ? 0 : 1;
+}
+
+/** What each source said, and what to do, without a stack. */
+function whyNotPulled(error: unknown): number {
+  if (!(error instanceof PullFailed)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  return 1;
 }

@@ -210,7 +210,8 @@ it('lists the models of a joint space as unproven, and fetches nothing of them u
   expect(refused.message).toContain('no sha256 of tokenizer.json, 1/model.onnx');
   expect(refused.message).toContain('Nobody has run these weights');
   expect(refused.message).toMatch(/"sha256" and "bytes".*manifest\.json/);
-  expect(refused.message).toContain('1/model.onnx (Apache-2.0): https://huggingface.co/');
+  expect(refused.message).toContain('embed-joint-text/1/model.onnx (Apache-2.0): https://huggingface.co/');
+  expect(refused.message).toContain('embed-joint-image/1/model.onnx (Apache-2.0): https://huggingface.co/');
   expect(await readdir(folder)).toEqual(['files']);
 
   // Laid by hand it is no better.

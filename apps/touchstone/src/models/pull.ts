@@ -68,19 +68,18 @@ export async function pull({ modelsFolder, overlay, models, onProgress, signal, 
 
 /** What is fetched runs in native code, so somebody must have said which bytes are right. */
 function refuseUnpinned(models: Overlay): void {
-  for (const [name, { files, isUnproven }] of Object.entries(models)) {
-    const unpinned = files.filter((file) => !isPinned(file));
-    if (unpinned.length === 0) continue;
-    throw new PullFailed(
-      [
-        `${name}: the manifest has no sha256 of ${unpinned.map(({ path }) => path).join(', ')}, so nothing is fetched.`,
-        ...(isUnproven ? ['Nobody has run these weights with this code yet.'] : []),
-        'To pin a file: look up its sha256 and size where it is published, or download it and take them with sha256sum and wc -c;',
-        'write them as "sha256" and "bytes" beside its "path" in model-repository/manifest.json, and pull again:',
-        ...unpinned.map(({ path, licence, sources }) => `  ${path} (${licence}): ${describeSource(sources[0])}`),
-      ].join('\n'),
-    );
-  }
+  const unpinned = Object.entries(models).map(([name, model]) => ({ ...model, name, files: model.files.filter((file) => !isPinned(file)) })).filter(({ files }) => files.length > 0);
+  if (unpinned.length === 0) return;
+  throw new PullFailed(
+    [
+      ...unpinned.map(({ name, files }) => `${name}: the manifest has no sha256 of ${files.map(({ path }) => path).join(', ')}, so nothing is fetched.`),
+      ...(unpinned.some(({ isUnproven }) => isUnproven) ? ['Nobody has run these weights with this code yet.'] : []),
+      'To pin a file: look up its sha256 and size where it is published, or download it and take them with sha256sum and wc -c;',
+      'write them as "sha256" and "bytes" beside its "path" in model-repository/manifest.json, or in a copy that',
+      'TOUCHSTONE_MODELS_MANIFEST names, and pull again:',
+      ...unpinned.flatMap(({ name, files }) => files.map(({ path, licence, sources }) => `  ${name}/${path} (${licence}): ${describeSource(sources[0])}`)),
+    ].join('\n'),
+  );
 }
 
 interface BringOptions {

@@ -15,6 +15,8 @@ const restartMs = 1_000;
 export interface ModelHostOptions {
   /** Where weights and tokenisers lie. */
   readonly modelsDir: string;
+  /** Another manifest than the repository's. */
+  readonly manifest?: string;
   /** A model server that somebody else runs; without it, an own one as a child process. */
   readonly url?: string;
 }
@@ -78,6 +80,7 @@ export class ModelHost implements Running {
       let lastLogged = '';
       await pullModels({
         modelsFolder: this.options.modelsDir,
+        manifest: this.options.manifest,
         signal,
         onProgress: ({ step, doneBytes, totalBytes }) => {
           this.pulling = `${step} (${megabytes(doneBytes)} of ${megabytes(totalBytes)} MB)`;

@@ -112,9 +112,10 @@ export async function startPlatform(configuration: Configuration, names: readonl
   }
 
   async function models(): Promise<Models> {
-    const host = await ModelHost.start({ modelsDir: configuration.modelsDir, url: configuration.modelsUrl });
+    const { modelsDir, modelsManifest: manifest, modelsUrl } = configuration;
+    const host = await ModelHost.start({ modelsDir, manifest, url: modelsUrl });
     running.push(host);
-    const connected = connectModels({ url: host.url, repository: host.repository });
+    const connected = connectModels({ url: host.url, repository: host.repository, manifest });
     running.push({ health: async () => [], stop: () => connected.close() });
     return connected;
   }
