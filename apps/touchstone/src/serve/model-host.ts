@@ -58,11 +58,8 @@ export class ModelHost implements Running {
 
   async stop(): Promise<void> {
     this.stopping.abort();
-    if (this.child?.exitCode === null) {
-      this.child.kill('SIGTERM');
-      await once(this.child, 'exit');
-    }
-    await this.work;
+    this.child?.kill('SIGTERM');
+    await this.work; // it waits for the child's end, whatever ended it
     if (this.socketFolder) await rm(this.socketFolder, { recursive: true, force: true });
   }
 
