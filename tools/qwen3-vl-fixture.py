@@ -153,19 +153,14 @@ image_processor = Qwen2VLImageProcessorPil(patch_size=16, temporal_patch_size=2,
 
 
 class Processor(Qwen3VLProcessor):
-    """Without the part for videos, which needs decoders of them."""
+    """Without the part for videos."""
 
     @classmethod
     def get_attributes(cls):
         return ["image_processor", "tokenizer"]
 
 
-try:
-    processor = Processor(image_processor=image_processor, tokenizer=wrapped, chat_template=TEMPLATE)
-except TypeError:
-    from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
-
-    processor = Qwen3VLProcessor(image_processor=image_processor, tokenizer=wrapped, video_processor=Qwen3VLVideoProcessor(), chat_template=TEMPLATE)
+processor = Processor(image_processor=image_processor, tokenizer=wrapped, chat_template=TEMPLATE)
 model = tiny_model(made)
 sizes = []
 for width, height in SIZES:

@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
+import { referencePicture } from './fixture/reference-picture.ts';
 import { readManifest, type Preparation } from './manifest.ts';
 import { pixelTensor } from './picture-pixels.ts';
 import { PictureProcesses } from './picture-processes.ts';
@@ -32,19 +32,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The same integers as `picture` of the tool: waves, slopes and a chessboard. */
-function picture(width: number, height: number): Promise<Buffer> {
-  const pixels = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const red = Math.round(128 + 100 * Math.sin(x / 17) * Math.cos(y / 23));
-      const blue = (Math.floor(x / 16) + Math.floor(y / 16)) % 2 === 0 ? 230 : 25;
-      pixels.set([red, Math.floor((x * 7 + y * 3) / 4) % 256, blue], (y * width + x) * 3);
-    }
-  }
-  return sharp(pixels, { raw: { width, height, channels: 3 } }).png().toBuffer();
-}
-
 /**
  * Whether every preparation shrinks the picture to whole numbers: then libvips is within 2 of 255 of Pillow. It differs at
  * edges where it enlarges (by half a new pixel, to the right and down) and where it rounds the longer side and Pillow cuts
@@ -56,7 +43,7 @@ const cases = Object.keys(preparations).flatMap((model) => reference.pictures.ma
 
 it.each(cases)('makes of a picture of $width × $height what $model was trained with', async ({ model, width, height, mean, grid }) => {
   const preparation = preparations[model];
-  const tensor = pixelTensor([await processes.prepare(await picture(width, height), preparation, 0)], preparation);
+  const tensor = pixelTensor([await processes.prepare(await referencePicture(width, height), preparation, 0)], preparation);
   expect(tensor.shape).toEqual([1, 3, 224, 224]);
   const data = tensor.data as Float32Array;
   const plane = 224 * 224;

@@ -1,9 +1,9 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { referencePicture } from './fixture/reference-picture.ts';
 import { readManifest } from './manifest.ts';
 import { patchTensors } from './picture-patches.ts';
 import { PictureProcesses } from './picture-processes.ts';
@@ -36,19 +36,6 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** The same integers as `picture` of the tool: waves, slopes and a chessboard. */
-function picture(width: number, height: number): Promise<Buffer> {
-  const pixels = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const red = Math.round(128 + 100 * Math.sin(x / 17) * Math.cos(y / 23));
-      const blue = (Math.floor(x / 16) + Math.floor(y / 16)) % 2 === 0 ? 230 : 25;
-      pixels.set([red, Math.floor((x * 7 + y * 3) / 4) % 256, blue], (y * width + x) * 3);
-    }
-  }
-  return sharp(pixels, { raw: { width, height, channels: 3 } }).png().toBuffer();
-}
-
 const tokensOf = ([, rows, columns]: readonly number[]) => ({ rows: rows / shape.merge, columns: columns / shape.merge });
 
 it.each(reference.sizes)('resizes $width × $height to $to', ({ width, height, to }) => {
@@ -58,7 +45,7 @@ it.each(reference.sizes)('resizes $width × $height to $to', ({ width, height, t
 
 it('refuses a strip, by its shape and as a file', async () => {
   expect(() => smartResize(32, 6_500, bounds)).toThrow('more than 200 times');
-  await expect(processes.prepareFree(await picture(2, 402), bounds, 3)).rejects.toMatchObject({ index: 3, detail: expect.stringContaining('more than 200 times') });
+  await expect(processes.prepareFree(await referencePicture(2, 402), bounds, 3)).rejects.toMatchObject({ index: 3, detail: expect.stringContaining('more than 200 times') });
 });
 
 describe.each(reference.notes)('$text with pictures $pictures', ({ text, pictures, inputIds, positionIds, grids, patches, mean }) => {
@@ -74,7 +61,7 @@ describe.each(reference.notes)('$text with pictures $pictures', ({ text, picture
   });
 
   it('has the patches of the processor', async () => {
-    const prepared = await Promise.all(pictures.map(async (size) => processes.prepareFree(await picture(...size), bounds, 0)));
+    const prepared = await Promise.all(pictures.map(async (size) => processes.prepareFree(await referencePicture(...size), bounds, 0)));
     const { pixel_values: values, image_grid_thw: grid } = patchTensors(prepared, shape);
     expect([...grid.data].map(Number)).toEqual(grids.flat());
     expect(values.shape).toEqual([grids.reduce((sum, [, rows, columns]) => sum + rows * columns, 0), 1536]);

@@ -2,6 +2,7 @@ import type { JointEmbeddingModel } from '@touchstone/models';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
+import { referencePixels } from './reference-pixels.ts';
 import { jointReference as reference, startTinyJoint, type TinyJoint } from './tiny-joint.ts';
 
 const dimension = 768;
@@ -14,19 +15,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => tiny?.stop());
 
-/** The same integers as `picture` of tools/joint-fixture.py, as a PNG. */
-function referencePicture({ width, height }: { width: number; height: number }): Promise<Buffer> {
-  const pixels = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const red = Math.round(128 + 100 * Math.sin(x / 17) * Math.cos(y / 23));
-      const blue = (Math.floor(x / 16) + Math.floor(y / 16)) % 2 === 0 ? 230 : 25;
-      pixels.set([red, Math.floor((x * 7 + y * 3) / 4) % 256, blue], (y * width + x) * 3);
-    }
-  }
-  return sharp(pixels, { raw: { width, height, channels: 3 } }).png().toBuffer();
-}
-
+const referencePicture = ({ width, height }: { width: number; height: number }) => sharp(referencePixels(width, height), { raw: { width, height, channels: 3 } }).png().toBuffer();
 const everySixteenth = (vector: Float32Array) => vector.filter((_, at) => at % 16 === 0);
 const cosine = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
   const dot = (x: ArrayLike<number>, y: ArrayLike<number>) => Array.from(x).reduce((sum, value, at) => sum + value * y[at], 0);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
+import { referencePixels } from './reference-pixels.ts';
 import { tinyQwen3Vl } from './tiny-qwen3-vl.ts';
 
 // What Hugging Face's Qwen3VLModel makes of the same notes with the same tiny weights: tools/qwen3-vl-fixture.py.
@@ -22,19 +23,7 @@ let server: ModelServer;
 let models: Models;
 let model: JointEmbeddingModel;
 
-/** The same integers as `picture` of the tool. */
-function picture([width, height]: [number, number]): Promise<Buffer> {
-  const pixels = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const red = Math.round(128 + 100 * Math.sin(x / 17) * Math.cos(y / 23));
-      const blue = (Math.floor(x / 16) + Math.floor(y / 16)) % 2 === 0 ? 230 : 25;
-      pixels.set([red, Math.floor((x * 7 + y * 3) / 4) % 256, blue], (y * width + x) * 3);
-    }
-  }
-  return sharp(pixels, { raw: { width, height, channels: 3 } }).png().toBuffer();
-}
-
+const picture = ([width, height]: [number, number]) => sharp(referencePixels(width, height), { raw: { width, height, channels: 3 } }).png().toBuffer();
 const note = async ({ text, pictures }: { text: string; pictures: [number, number][] }) => ({ text, pictures: await Promise.all(pictures.map(picture)) });
 const cosine = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a).reduce((sum, value, at) => sum + value * b[at], 0);
 
