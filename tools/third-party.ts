@@ -13,7 +13,7 @@ export interface LockedPackage {
 }
 export interface Weights {
   readonly weights: string;
-  readonly files: readonly { readonly path: string; readonly bytes?: number; readonly licence: string; readonly sources: readonly object[] }[];
+  readonly files: readonly { readonly path: string; readonly bytes?: number; readonly sha256?: string; readonly licence: string; readonly sources: readonly object[] }[];
 }
 export interface Sources {
   readonly packages: Readonly<Record<string, LockedPackage>>;
@@ -25,6 +25,8 @@ export interface Sources {
 const allowed = ['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'BlueOak-1.0.0', 'CC0-1.0', 'ISC', 'MIT', 'Python-2.0', 'Unlicense'];
 /** Only as a library of its own that a user can replace: libvips, which sharp loads. */
 const allowedWhenLoaded: Readonly<Record<string, RegExp>> = { 'LGPL-3.0-or-later': /^@img\/sharp-/ };
+/** Only of weights that an operator pins and fetches, and so accepts: nothing of them is given away or brought unasked. */
+const allowedWhenUnpinned = ['Llama 2 Community License'];
 /** Shown or read, never linked. */
 const allowedForData = ['CC-BY-4.0', 'CC-BY-SA-4.0'];
 /** Packages that are data: their licence is one for works, not for programs. */
@@ -52,7 +54,7 @@ export function thirdParty({ packages, manifest }: Sources): string {
 
   const refused = [
     ...installed.filter(({ name, licence }) => !isAllowed(licence, (one) => allowed.includes(one) || allowedWhenLoaded[one]?.test(name))).map(({ name, licence }) => [name, licence]),
-    ...models.filter(({ licence }) => !statedLicences(licence).every((one) => allowed.includes(one))).map(({ model, path, licence }) => [`${model}/${path}`, licence]),
+    ...models.filter(({ licence, sha256 }) => !statedLicences(licence).every((one) => allowed.includes(one) || (sha256 === undefined && allowedWhenUnpinned.includes(one)))).map(({ model, path, licence }) => [`${model}/${path}`, licence]),
     ...data.filter(({ license = '' }) => !isAllowed(license, (one) => allowed.includes(one) || allowedForData.includes(one))).map(({ name, license }) => [name, license]),
   ];
   if (refused.length > 0) {
