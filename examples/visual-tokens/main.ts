@@ -77,12 +77,11 @@ async function readAll(model: LanguageModel, tokenizer: Tokenizer): Promise<void
   const maximumTokens = Number(option.answer);
   const endId = tokenizer.token_to_id('</s>');
 
-  const readings = compressions.map((compression) => ({ ...compression, prompt: placePicture(ids, pictureId, compression.visual, option.sequential ? 'sequential' : 'original'), answers: [] as Answer[] }));
-  // In turn, so that what else the machine does falls on all of them.
-  for (let round = 0; round < Number(option.repeat); round++) {
-    for (const { prompt, visual, answers } of readings) answers.push(await model.answer(prompt, visual, { maximumTokens, endId }));
-  }
-  for (const { prompt: { inputIds, positionIds, nextPosition }, visual, ms, isCached, costs, answers } of readings) {
+  for (const { visual, ms, isCached, costs } of compressions) {
+    const prompt = placePicture(ids, pictureId, visual, option.sequential ? 'sequential' : 'original');
+    const { inputIds, positionIds, nextPosition } = prompt;
+    const answers: Answer[] = [];
+    while (answers.length < Number(option.repeat)) answers.push(await model.answer(prompt, visual, { maximumTokens, endId }));
     const [from, to] = [inputIds.indexOf(pictureId), inputIds.lastIndexOf(pictureId)];
     const prefillMs = median(answers.map((answer) => answer.prefillMs));
     const decodeMs = median(answers.map((answer) => answer.decodeMs));
