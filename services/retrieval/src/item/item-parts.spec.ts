@@ -49,6 +49,8 @@ describe('in the joint space of the platform', () => {
     ],
     ['two pictures without a word', { images: [picture('a'), picture('b')] }, ['joint image 0 picture 0', 'joint image 1 picture 1', 'joint note 0 picture 0, picture 1']],
     ['a vector of the caller’s for the text, which is the note too', { title: 'T', vectors: [own('joint', 'text', 1, 0)] }, ['joint text+note 0 own']],
+    ['a text and a vector of the caller’s for a picture that stays elsewhere: the text is the note', { title: 'T', vectors: [own('joint', 'image', 1, 0)] }, ['joint text+note 0 "T"', 'joint image 0 own']],
+    ['a vector of the caller’s for a picture and nothing else', { vectors: [own('joint', 'image', 1, 0)] }, ['joint image+note 0 own']],
     ['a vector of the caller’s for the note', { title: 'T', images: [picture('a')], vectors: [own('joint', 'note', 1, 0)] }, ['joint text 0 "T"', 'joint image 0 picture 0', 'joint note 0 own']],
   ])('%s', (_, change, expected) => expect(shown(change, [platform])).toEqual(expected));
 

@@ -67,8 +67,9 @@ function partsIn(space: Space, item: SearchableItem): ItemPart[] {
 
   const parts = candidates.filter(({ kind }) => kind !== 'note').map(({ kind, ...rest }) => ({ space: name, modelVersion, kinds: [kind], ...rest }));
   const note = candidates.find(({ kind }) => kind === 'note');
-  const isTextNote = hasNotes(space) && !note && candidates.every(({ kind }) => kind === 'text');
-  const same = parts.find(({ contentHash }) => isTextNote || contentHash === note?.contentHash);
+  // Without a note of its own the text is the note, or whatever is all there is.
+  const standsForNote = ({ kinds }: (typeof parts)[number]) => hasNotes(space) && (kinds[0] === 'text' || parts.length === 1);
+  const same = parts.find((part) => (note ? part.contentHash === note.contentHash : standsForNote(part)));
   if (same) same.kinds.push('note');
   else if (note) parts.push({ space: name, modelVersion, ...note, kinds: ['note'] });
   return parts.map(({ space, kinds, part, contentHash, content }) => ({ space, modelVersion, kinds, part, contentHash, content }));
