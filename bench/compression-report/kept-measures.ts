@@ -65,5 +65,3 @@ export function centerOf(pictures: readonly Float32Array[]): Float64Array {
   }
   return center.map((sum) => sum / count);
 }
-
-export const meanWhere = (values: ArrayLike<number>, isIn: readonly boolean[]) => mean(Array.from(values).filter((_, at) => isIn[at]));

@@ -85,6 +85,8 @@ export const variants: readonly Method[] = [
   evocut('stride + mass guard 10 %', paperParameters, { leastShare: 0.1 }),
   byScore('stride, 64 random projections', ({ states }) => evolutionScores(projected(states, 64, seededRandom(1)))),
   byScore('stride, every second layer', ({ states }) => evolutionScores({ ...states, layers: states.layers.filter((_, layer) => layer % 2 === 1) })),
+  byScore('stride, layers 5 to 9 alone', ({ states }) => evolutionScores({ ...states, layers: states.layers.slice(0, 5) })),
+  byScore('stride, layers 9 to 12 alone', ({ states }) => evolutionScores({ ...states, layers: states.layers.slice(4) })),
   evocut('one group (M = 1)', { ...paperParameters, groups: 1 }),
   evocut('16 groups', { ...paperParameters, groups: 16 }),
   evocut('I = 10', { ...paperParameters, iterations: 10 }),

@@ -67,22 +67,25 @@ export function tables(rows: readonly Row[], differences: readonly Difference[])
       ['*share of tokens with text*', ...textCases.map((of) => percent(find(of, 'text share', 'all tokens')!.estimate))],
       ...methodsOf('floor', textCases).map((method) => [method, ...textCases.map((of) => percent(find(of, 'floor', method)!.estimate))]),
     ]),
-    reading: table(['', ...textBudgets.map((budget) => `${budget} tokens`)], methodsOf('read', ['reading one of equal pages']).map((method) => [method, ...textBudgets.map((budget) => cell('reading one of equal pages', 'read', method, method === 'all tokens' ? undefined : budget))])),
     repeats: table(['', ...['texture', 'photo'].flatMap((ground) => [smallBudget, 57].map((budget) => `${ground}, ${budget} tokens`))], methodsOf('seen', ['8 small copies on a texture']).map((method) => [method, ...['texture', 'photo'].flatMap((ground) => [smallBudget, 57].map((budget) => cell(`8 small copies on a ${ground}`, 'seen', method, budget)))])),
   };
 }
 
-const words: Readonly<Record<string, string>> = { recall: 'object kept', sides: 'object told from ground', named: 'drawing named', likeness: 'stands for all tokens', kept: 'text kept', seen: 'copies seen', read: 'page told from others' };
+const words: Readonly<Record<string, string>> = { recall: 'object kept', sides: 'object told from ground', named: 'drawing named', likeness: 'stands for all tokens', kept: 'text kept', seen: 'copies seen' };
 
-/** EvoCut less each rival at one budget: bold where it is surely less, a dot where the interval holds 0. */
-function losses(differences: readonly Difference[]): string {
-  const own = differences.filter(({ measure, budget, case: of }) => budget === smallBudget && measure in words && !(measure === 'kept' && !of.startsWith('text')) && !(measure === 'recall' && of.startsWith('text')) && !(measure === 'likeness' && of.startsWith('text')));
+/** EvoCut less each rival: bold where it is surely less, a dot where the interval holds 0; and how often each is so. */
+export function losses(differences: readonly Difference[]): string {
+  const own = differences.filter(({ measure }) => measure in words);
   const rivals = [...new Set(own.map(({ rival }) => rival))];
   const rows = [...Map.groupBy(own, ({ case: of, measure }) => `${of}|${measure}`)].map(([key, some]) => {
     const [of, measure] = key.split('|');
     return [`${of}: ${words[measure]}`, ...rivals.map((rival) => shown(some.find((each) => each.rival === rival)?.value))];
   });
-  return table(['EvoCut less …', ...rivals], rows);
+  const counts = rivals.map((rival) => {
+    const values = own.filter((each) => each.rival === rival).map(({ value }) => value);
+    return `**${values.filter(({ upper }) => upper < 0).length}** / ${values.filter(({ lower }) => lower > 0).length} of ${values.length}`;
+  });
+  return table(['EvoCut less …', ...rivals], [...rows, ['*surely less / surely more*', ...counts]]);
 }
 
 function shown(value: Interval | undefined): string {

@@ -149,3 +149,9 @@ export async function downsampled(picture: Picture, count: number): Promise<Pict
   const small = await sharp(picture.pixels, { raw }).resize(columns * patchPixels, rows * patchPixels, { fit: 'fill' }).raw().toBuffer();
   return { rows, columns, pixels: small };
 }
+
+/** The same picture after JPEG of quality 75. */
+export async function savedAgain(picture: Picture): Promise<Picture> {
+  const raw = { width: picture.columns * patchPixels, height: picture.rows * patchPixels, channels: 3 } as const;
+  return { ...picture, pixels: await sharp(await sharp(picture.pixels, { raw }).jpeg({ quality: 75 }).toBuffer()).raw().toBuffer() };
+}

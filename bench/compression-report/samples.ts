@@ -17,7 +17,7 @@ export interface Row {
 export interface Difference {
   readonly case: string;
   readonly measure: string;
-  readonly budget?: number;
+  readonly budget: number;
   readonly rival: string;
   readonly value: Interval;
 }
@@ -46,14 +46,14 @@ export class Samples {
     });
   }
 
-  /** `subject` less each of `rivals`, where both were measured. */
-  differences(subject: string, rivals: readonly string[]): Difference[] {
+  /** `subject` less each of `rivals` at one budget, where both were measured. */
+  differences(subject: string, rivals: readonly string[], at: number): Difference[] {
     return [...this.values].flatMap(([key, values]) => {
       const [of, measure, budget, method] = JSON.parse(key);
-      if (method !== subject) return [];
+      if (method !== subject || budget !== at) return [];
       return rivals.flatMap((rival) => {
-        const others = this.values.get(JSON.stringify([of, measure, budget ?? undefined, rival]));
-        return others ? [{ case: of, measure, ...(budget === null ? {} : { budget }), rival, value: rounded(pairedDifference(others, values, options())) }] : [];
+        const others = this.values.get(JSON.stringify([of, measure, budget, rival]));
+        return others ? [{ case: of, measure, budget, rival, value: rounded(pairedDifference(others, values, options())) }] : [];
       });
     });
   }

@@ -3,12 +3,12 @@ import { seededRandom } from '@touchstone/runtime/random';
 import { evolutionScores, type GroupStart, keptTokens, paperParameters } from '../../services/compression/src/evocut/evocut.ts';
 import { plusPlusStart, randomStart } from '../../services/compression/src/evocut/group-starts.ts';
 import { type Encoded, type Encoder, type Picture, side, tokens, width } from './encoder.ts';
-import { centerOf, leastCover, likeness, meanWhere, named, seenWhole, sidesTold } from './kept-measures.ts';
+import { centerOf, leastCover, likeness, named, seenWhole, sidesTold } from './kept-measures.ts';
 import { areaUnderCurve, comparable, jaccard, mean, recall, shareKept } from './measures.ts';
 import { keptOf, type Method, variants } from './methods.ts';
-import { blob, composite, type Composite, coverage, type Cutout, pixels, placed } from './pictures.ts';
+import { blob, composite, type Composite, coverage, type Cutout, pixels, placed, savedAgain } from './pictures.ts';
 import type { Samples } from './samples.ts';
-import { leastInk, shifted, type TextPicture, textKinds, textPicture } from './text-pictures.ts';
+import { leastInk, type TextPicture, textKinds, textPicture } from './text-pictures.ts';
 import { texture, textures } from './textures.ts';
 
 export const seed = 20_261_124;
@@ -33,7 +33,7 @@ export async function commonCenter(encoder: Encoder, photos: Study['photos']): P
   return centerOf(rows);
 }
 
-/** An object on a ground, the `number`th of its kind. Even ones are drawings, odd ones pieces of other photos. */
+/** An object on a ground, the `number`th of its kind: by turns four drawings and four pieces of other photos. Some tokens are its own. */
 export async function objectPicture({ photos, things }: Pick<Study, 'photos' | 'things'>, ground: 'texture' | 'photo', [low, high]: readonly [number, number], number: number): Promise<Composite & { thing?: number }> {
   const random = seededRandom(seed + 1000 * number + Math.round(100 * low) + (ground === 'photo' ? 500_000 : 0));
   const under = Math.floor(random() * photos.length);
@@ -44,7 +44,9 @@ export async function objectPicture({ photos, things }: Pick<Study, 'photos' | '
     const thing = Math.floor(random() * things.length);
     const piece = photos[(under + 1 + Math.floor(random() * (photos.length - 1))) % photos.length];
     const spot = placed(isDrawing ? things[thing] : blob(piece.name, piece.square, random), share, random);
-    if (spot) return { ...(await composite(base, [spot])), ...(isDrawing ? { thing } : {}) };
+    if (spot === undefined) continue;
+    const picture = await composite(base, [spot]);
+    if (coverage(picture.mask).filter((cover) => cover >= leastCover).length >= 4) return { ...picture, ...(isDrawing ? { thing } : {}) };
   }
 }
 
@@ -59,10 +61,9 @@ export async function studyObjects(study: Study, count: number, log: (line: stri
         const cover = coverage(picture.mask);
         const isObject = Array.from(cover, (share) => share >= leastCover);
         const of = `${ground}, object ${size}`;
-        await measure(study, of, picture, encoded, isObject, budgets, number);
-        if (picture.thing !== undefined) await measureNaming(study, of, picture, encoded, known, picture.thing, number);
         const kind = picture.thing === undefined ? 'pieces of photos' : 'drawings';
-        for (const { name, scores } of study.methods) if (scores) study.samples.add(`${of}, ${kind}`, 'auc', undefined, name, areaUnderCurve(scores(encoded), isObject));
+        await measure(study, { of, kind: `${of}, ${kind}` }, picture, encoded, isObject, budgets, number);
+        if (picture.thing !== undefined) await measureNaming(study, of, picture, encoded, known, picture.thing, number);
         for (const variant of variants) {
           const scores = variant.scores!(encoded);
           study.samples.add(`variants: ${of}`, 'auc', undefined, variant.name, areaUnderCurve(scores, isObject));
@@ -74,36 +75,32 @@ export async function studyObjects(study: Study, count: number, log: (line: stri
   }
 }
 
-async function measure({ methods, samples, center }: Study, of: string, picture: Picture & { mask?: Uint8Array }, encoded: Encoded, isObject: readonly boolean[], counts: readonly number[], number: number): Promise<void> {
+/** @param kind under which areas are collected once more. */
+async function measure({ methods, samples, center }: Study, { of, kind }: { of: string; kind?: string }, picture: Picture & { mask?: Uint8Array }, encoded: Encoded, isObject: readonly boolean[], counts: readonly number[], number: number): Promise<void> {
   const isSplit = isObject.includes(true) && isObject.includes(false);
   const seen = seenWhole(encoded.ninth, center);
   for (const method of methods) {
     const scores = method.scores?.(encoded);
-    if (scores && isSplit) samples.add(of, 'auc', undefined, method.name, areaUnderCurve(scores, isObject));
+    for (const name of scores && isSplit ? [of, ...(kind ? [kind] : [])] : []) samples.add(name, 'auc', undefined, method.name, areaUnderCurve(scores!, isObject));
     for (const count of counts) {
       const kept = await method.keep(encoded, count, picture, scores, seed + number);
-      if (kept.indices && isSplit) {
-        samples.add(of, 'recall', count, method.name, recall(kept.indices, isObject));
-        samples.add(of, 'kept', count, method.name, shareKept(kept.indices, isObject));
-      }
+      if (kept.indices && isSplit && picture.mask) samples.add(of, 'recall', count, method.name, recall(kept.indices, isObject));
+      if (kept.indices && isSplit && !picture.mask) samples.add(of, 'kept', count, method.name, shareKept(kept.indices, isObject));
       const { nearest, cosine } = likeness(seen, kept);
       samples.add(of, 'likeness', count, method.name, mean(cosine));
-      if (!isSplit) continue;
-      samples.add(of, 'object likeness', count, method.name, meanWhere(cosine, isObject));
-      samples.add(of, 'ground likeness', count, method.name, meanWhere(cosine, isObject.map((is) => !is)));
-      if (picture.mask) samples.add(of, 'sides', count, method.name, sidesTold(nearest, kept, picture.mask, isObject));
+      if (isSplit && picture.mask) samples.add(of, 'sides', count, method.name, sidesTold(nearest, kept, picture.mask, isObject));
     }
   }
 }
 
-/** Tokens of each drawing alone on grey, a fifth of the picture; those of the ninth layer know best what they show. */
+/** Tokens of each drawing alone on grey, half as wide as the picture. */
 async function knownThings({ encoder, things, center }: Study): Promise<Float32Array[]> {
   const grey = new Uint8Array(pixels * pixels * 3).fill(128);
   return Promise.all(
     things.map(async (thing) => {
-      const size = Math.round(pixels * 0.5);
-      const [width_, height] = [Math.round((size * thing.width) / Math.max(thing.width, thing.height)), Math.round((size * thing.height) / Math.max(thing.width, thing.height))];
-      const picture = await composite(grey, [{ object: thing, left: Math.round((pixels - width_) / 2), top: Math.round((pixels - height) / 2), width: width_, height }]);
+      const scale = pixels / 2 / Math.max(thing.width, thing.height);
+      const size = { width: Math.round(scale * thing.width), height: Math.round(scale * thing.height) };
+      const picture = await composite(grey, [{ object: thing, left: Math.round((pixels - size.width) / 2), top: Math.round((pixels - size.height) / 2), ...size }]);
       const encoded = await encoder.encode(picture);
       const cover = coverage(picture.mask);
       const own = Uint32Array.from(cover.keys()).filter((token) => cover[token] >= 0.3);
@@ -125,7 +122,7 @@ async function measureNaming({ methods, samples, center }: Study, of: string, pi
 export async function studyPhotos(study: Study): Promise<void> {
   for (const [number, { square }] of study.photos.entries()) {
     const picture = { rows: side, columns: side, pixels: square };
-    await measure(study, 'whole photo', picture, await study.encoder.encode(picture), Array(tokens).fill(true), budgets, number);
+    await measure(study, { of: 'whole photo' }, picture, await study.encoder.encode(picture), Array(tokens).fill(true), budgets, number);
   }
 }
 
@@ -167,7 +164,7 @@ export async function studyText(study: Study, count: number): Promise<void> {
       const isText = Array.from(coverage(picture.mask), (share) => share >= leastInk);
       const of = `text, ${kind}`;
       study.samples.add(of, 'text share', undefined, 'all tokens', mean(isText.map(Number)));
-      await measure(study, of, { ...picture, mask: undefined }, encoded, isText, textBudgets, number); // a letter never covers half a patch
+      await measure(study, { of }, { ...picture, mask: undefined }, encoded, isText, textBudgets, number); // a letter never covers half a patch
       for (const method of study.methods) {
         const { indices } = await method.keep(encoded, smallBudget, picture, undefined, seed + number);
         if (!indices) continue;
@@ -190,24 +187,6 @@ async function leastBudget(method: Method, encoded: Encoded, picture: Picture, i
   return 1;
 }
 
-/** Which of equally laid out pages is meant, by the kept tokens of each and a copy that lies 5 and 3 pixels aside. */
-export async function studyReading(study: Study, count: number): Promise<void> {
-  const { encoder, methods, samples, center } = study;
-  const ready = (rows: Float32Array) => comparable(rows, width, center);
-  const pages = await Promise.all(Array.from({ length: count }, (_, number) => textOf(study, 'page', number)));
-  const encoded: Encoded[] = [];
-  for (const picture of pages) encoded.push(await encoder.encode(picture));
-  const copies: Float32Array[] = [];
-  for (const picture of pages) copies.push(ready((await encoder.encode(await shifted(picture, 5, 3))).ninth));
-  for (const budget of [undefined, ...textBudgets]) {
-    for (const { name, keep } of budget === undefined ? [{ name: 'all tokens', keep: async (of: Encoded) => ({ rows: of.ninth }) }] : methods) {
-      const kept: Float32Array[] = [];
-      for (const [number, picture] of pages.entries()) kept.push(ready((await keep(encoded[number], budget ?? tokens, picture, undefined, seed + number)).rows));
-      for (const [number, copy] of copies.entries()) samples.add('reading one of equal pages', 'read', budget, name, Number(named(kept, copy) === number));
-    }
-  }
-}
-
 /** How alike the tokens are that k-means keeps when it begins otherwise, and when the picture is saved once more. */
 export async function studySeeds({ encoder, samples, photos }: Study, count: number): Promise<void> {
   const seeds = Array.from({ length: 20 }, (_, at) => at + 1);
@@ -228,7 +207,7 @@ export async function studySeeds({ encoder, samples, photos }: Study, count: num
     samples.add(of, 'jaccard', smallBudget, 'k-means++, one seed', alike(plusPlus));
     samples.add(of, 'jaccard', smallBudget, 'k-means++, mean of 5 seeds', alike(averages(plusPlus)));
     if (number % 3 === 0) samples.add(of, 'jaccard', smallBudget, 'random start, one seed, I = 10', alike(scored(randomStart, 10)));
-    const again = await encoder.encode(await shifted(picture, 0, 0));
+    const again = await encoder.encode(await savedAgain(picture));
     const same = (a: ArrayLike<number>, b: ArrayLike<number>) => jaccard(keptTokens(Float64Array.from(a), smallBudget), keptTokens(Float64Array.from(b), smallBudget));
     samples.add(of, 'jaccard', smallBudget, 'EvoCut (stride), picture saved again as JPEG 75', same(evolutionScores(states), evolutionScores(again.states)));
     samples.add(of, 'jaccard', smallBudget, 'VisionZip’s attention, picture saved again as JPEG 75', same(classAttention, again.classAttention));

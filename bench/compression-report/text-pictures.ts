@@ -1,6 +1,6 @@
 /** Pictures of text, drawn from a seed with letters of 5 × 7 dots, so that they are the same on a machine with other fonts. */
 import sharp from 'sharp';
-import { patchPixels, type Picture, side } from './encoder.ts';
+import { type Picture, side } from './encoder.ts';
 import { pixels } from './pictures.ts';
 
 /** Columns of dots, lowest bit above. */
@@ -122,12 +122,4 @@ function shrunk(ink: Uint8Array): Uint8Array {
   const mask = new Uint8Array(pixels * pixels);
   for (let at = 0; at < ink.length; at++) if (ink[at]) mask[Math.floor(at / canvasSide / sharpness) * pixels + Math.floor((at % canvasSide) / sharpness)] = 1;
   return mask;
-}
-
-/** The same picture a little aside and compressed: what reads the kept tokens never saw the very same pixels. */
-export async function shifted(picture: Picture, across: number, down: number): Promise<Picture> {
-  const raw = { width: picture.columns * patchPixels, height: picture.rows * patchPixels, channels: 3 } as const;
-  const edges = await sharp(picture.pixels, { raw }).extend({ left: across, top: down, extendWith: 'copy' }).raw().toBuffer();
-  const moved = await sharp(edges, { raw: { ...raw, width: raw.width + across, height: raw.height + down } }).extract({ left: 0, top: 0, width: raw.width, height: raw.height }).jpeg({ quality: 75 }).toBuffer();
-  return { ...picture, pixels: await sharp(moved).raw().toBuffer() };
 }
