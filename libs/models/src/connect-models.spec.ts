@@ -65,3 +65,15 @@ it('refuses a joint model that lacks a half', async () => {
     await rm(folder, { recursive: true, force: true });
   }
 });
+
+it('keeps an encoder apart from models whose vectors are compared', async () => {
+  const models = connectModels({ url: 'unix:/nobody', repository: '/nowhere' });
+  try {
+    expect(models.encoder).toMatchObject({ name: 'encode-vision', grid: { rows: 16, columns: 16 }, width: 384, layers: 8 });
+    expect(models.encoder!.version).toMatch(/^dinov2-s-saliency-tokens@[0-9a-f]{12}$/);
+    expect(models.images.map(({ name }) => name)).not.toContain('encode-vision');
+    expect((await models.ready()).filter(({ role }) => role === 'encoder')).toMatchObject([{ name: 'encode-vision', isReady: false, isOptional: false }]);
+  } finally {
+    await models.close();
+  }
+});
