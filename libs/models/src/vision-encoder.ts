@@ -1,4 +1,7 @@
-/** What an encoder may say of one picture of N tokens: they are its patches in raster order, without a class token. A patch is a cell of the grid, spread evenly over the whole picture. */
+/**
+ * What an encoder may say of one picture of N tokens: they are its patches in raster order, without a class token. A patch is a
+ * cell of the grid, which lies evenly over the whole picture.
+ */
 export interface VisionOutputs {
   /** EvoCut's score of each token, N numbers; the highest are kept. */
   scores: Float32Array;
