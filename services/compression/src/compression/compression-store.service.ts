@@ -43,10 +43,15 @@ export class CompressionStore {
    */
   async save(tenant: Tenant, { encodings, compressions, gone }: { encodings: readonly NewEncoding[]; compressions: readonly NewCompression[]; gone: readonly string[] }, now: Date): Promise<Stored> {
     return this.database.transaction(tenant, async (transaction) => {
-      // In the order of their ids: two writers of the same rows wait for each other in one direction only.
-      for (const row of encodings.toSorted(byId)) await put(transaction, Encoding, { ...row, tenantId: tenant.id }, gone, now);
-      for (const row of compressions.toSorted(byId)) await put(transaction, Compression, { ...row, tenantId: tenant.id }, gone, now);
-      return find(transaction, tenant, encodings.map(({ id }) => id), compressions.map(({ id }) => id), now);
+      const own = { tenantId: tenant.id };
+      const written = [
+        ...(await put(transaction, Encoding, encodings.map((row) => ({ ...row, ...own })), gone, now)),
+        ...(await put(transaction, Compression, compressions.map((row) => ({ ...row, ...own })), gone, now)),
+      ];
+      const others = (rows: readonly { readonly id: string }[]) => rows.map(({ id }) => id).filter((id) => !written.includes(id));
+      const found = await find(transaction, tenant, others(encodings), others(compressions), now);
+      const made = <Row extends { readonly id: string }>(rows: readonly Row[]) => rows.filter(({ id }) => written.includes(id)).map((row) => [row.id, { ...row, ...own, createdAt: now }] as const);
+      return { encodings: new Map([...found.encodings, ...made(encodings)]), compressions: new Map([...found.compressions, ...made(compressions)]) };
     });
   }
 
@@ -58,28 +63,28 @@ export class CompressionStore {
 
 async function find(transaction: EntityManager, tenant: Tenant, encodings: readonly string[], compressions: readonly string[], now: Date): Promise<Stored> {
   const of = (ids: readonly string[]) => ({ tenantId: tenant.id, id: In([...ids]), expiresAt: MoreThan(soon(now)) });
-  const [encoded, compressed] = [
-    encodings.length === 0 ? [] : await transaction.findBy(Encoding, of(encodings)),
-    compressions.length === 0 ? [] : await transaction.findBy(Compression, of(compressions)),
-  ];
+  const encoded = encodings.length === 0 ? [] : await transaction.findBy(Encoding, of(encodings));
+  const compressed = compressions.length === 0 ? [] : await transaction.findBy(Compression, of(compressions));
   return { encodings: new Map(encoded.map((row) => [row.id, row])), compressions: new Map(compressed.map((row) => [row.id, row])) };
 }
 
-async function put<Row extends typeof Encoding | typeof Compression>(transaction: EntityManager, entity: Row, row: Omit<InstanceType<Row>, 'createdAt'>, gone: readonly string[], now: Date): Promise<void> {
+/** In the order of their ids: two writers of the same rows wait for each other in one direction only. @returns ids of the rows that were written. */
+async function put<Row extends typeof Encoding | typeof Compression>(transaction: EntityManager, entity: Row, rows: readonly Omit<InstanceType<Row>, 'createdAt'>[], gone: readonly string[], now: Date): Promise<string[]> {
+  if (rows.length === 0) return [];
   const { columns, tableName } = transaction.connection.getMetadata(entity);
-  const written = columns.map(({ databaseName }) => databaseName).filter((name) => !['tenant_id', 'id', 'created_at'].includes(name));
-  await transaction
+  const overwritten = columns.map(({ databaseName }) => databaseName).filter((name) => !['tenant_id', 'id', 'created_at'].includes(name));
+  const { raw } = await transaction
     .createQueryBuilder()
     .insert()
     .into(entity)
-    .values(row as never)
-    .orUpdate(written, ['tenant_id', 'id'], {
+    .values(rows.toSorted((one, other) => (one.id < other.id ? -1 : 1)) as never)
+    .orUpdate(overwritten, ['tenant_id', 'id'], {
       overwriteCondition: { where: `${tableName}.expires_at <= :soon or ${tableName}.blob_id = any(:gone)`, parameters: { soon: soon(now), gone } },
     })
+    .returning('id')
     .updateEntity(false)
     .execute();
+  return (raw as { id: string }[]).map(({ id }) => id);
 }
 
 const soon = (now: Date) => new Date(now.getTime() + reserveMs);
-
-const byId = (one: { readonly id: string }, other: { readonly id: string }) => (one.id < other.id ? -1 : 1);

@@ -74,21 +74,18 @@ export class Blobs {
       for (const each of files) distinct.set(each.file.sha256, longer(each, distinct.get(each.file.sha256)));
       return await this.database.transaction(tenant, async (transaction) => {
         const rows = new Map<string, BlobRow>();
-        // In the order of their names: two writers of the same blobs wait for each other in one direction only.
-        for (const id of [...distinct.keys()].sort()) {
-          await lock(transaction, tenant, id);
-          const known = await transaction.findOne(BlobRow, { where: { tenantId: tenant.id, id }, lock: { mode: 'pessimistic_write' } });
-          if (known) rows.set(id, await keptFor(transaction, known, distinct.get(id)!.expiresAt));
+        const ids = [...distinct.keys()];
+        await lock(transaction, tenant, ids);
+        for (const known of await transaction.find(BlobRow, { where: { tenantId: tenant.id, id: In(ids) }, lock: { mode: 'pessimistic_write' } })) {
+          rows.set(known.id, await keptFor(transaction, known, distinct.get(known.id)!.expiresAt));
         }
         const added = [...distinct.values()].filter(({ file }) => !rows.has(file.sha256));
         if (added.length > 0) await this.quota.claim(transaction, tenant, { blobBytes: added.reduce((sum, { file }) => sum + file.bytes, 0) }, limit);
         await Promise.all([...distinct.values()].map(async ({ file }) => (await this.place.has(tenant, file.sha256)) || this.place.keep(tenant, file)));
         if (uploadId !== undefined) await transaction.update(UploadRow, { tenantId: tenant.id, id: uploadId }, { blobId: files[0].file.sha256 });
-        for (const { file, mediaType, expiresAt = null } of added) {
-          const row = transaction.create(BlobRow, { tenantId: tenant.id, id: file.sha256, bytes: file.bytes, mediaType, expiresAt });
-          await transaction.insert(BlobRow, row);
-          rows.set(row.id, row);
-        }
+        const made = added.map(({ file, mediaType, expiresAt = null }) => transaction.create(BlobRow, { tenantId: tenant.id, id: file.sha256, bytes: file.bytes, mediaType, expiresAt }));
+        if (made.length > 0) await transaction.insert(BlobRow, made);
+        for (const row of made) rows.set(row.id, row);
         return files.map(({ file }) => rows.get(file.sha256)!);
       });
     } finally {
@@ -126,7 +123,7 @@ export class Blobs {
   /** Deletes a blob whose time is over, unless somebody has written it again. */
   async drop(tenant: Tenant, id: string, now: Date): Promise<void> {
     await this.database.transaction(tenant, async (transaction) => {
-      await lock(transaction, tenant, id);
+      await lock(transaction, tenant, [id]);
       const [[dropped]]: [{ bytes: string }[], number] = await transaction.query('delete from gateway.blob where tenant_id = $1 and id = $2 and expires_at <= $3 returning bytes', [tenant.id, id, now]);
       if (dropped) await this.quota.claim(transaction, tenant, { blobBytes: -Number(dropped.bytes) });
     });
@@ -136,7 +133,7 @@ export class Blobs {
   /** Removes a file without a row. Under the lock, so that nobody gives it a row meanwhile. */
   async removeIfNobodys(tenant: Tenant, id: string): Promise<void> {
     await this.database.transaction(tenant, async (transaction) => {
-      await lock(transaction, tenant, id);
+      await lock(transaction, tenant, [id]);
       if (!(await find(transaction, tenant, id))) await this.place.remove(tenant, id);
     });
   }
@@ -158,7 +155,8 @@ function longer(one: NewFile, other: NewFile | undefined): NewFile {
   return other && (!other.expiresAt || (one.expiresAt && one.expiresAt <= other.expiresAt)) ? other : one;
 }
 
-/** Until the commit nobody else gives or takes this blob, in any process. */
-async function lock(transaction: EntityManager, tenant: Tenant, id: string): Promise<void> {
-  await transaction.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [`blob ${tenant.id} ${id}`]);
+/** Until the commit nobody else gives or takes these blobs, in any process. In the order of their names: two callers wait in one direction only. */
+async function lock(transaction: EntityManager, tenant: Tenant, ids: readonly string[]): Promise<void> {
+  const names = ids.toSorted().map((id) => `blob ${tenant.id} ${id}`);
+  await transaction.query(`select pg_advisory_xact_lock(hashtextextended(name, 0)) from unnest($1::text[]) as name`, [names]);
 }
