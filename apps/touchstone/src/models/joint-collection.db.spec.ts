@@ -1,6 +1,8 @@
 import { LocalChannel, serviceClient } from '@touchstone/contracts';
+import { OperationService } from '@touchstone/contracts/gen/touchstone/operations/v1/operation_pb';
 import { CollectionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/collection_pb';
 import { ItemService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/item_pb';
+import { ModelVersionService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/model_version_pb';
 import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1/search_pb';
 import { connectModels, type Models } from '@touchstone/models';
 import { start } from '@touchstone/retrieval';
@@ -90,7 +92,8 @@ async function startService(models: Models) {
   const token = await new CallerTokens(keys.privateKey).grant({ tenant: { id: randomUUID() }, keyId: 'test', scopes: ['*'] }, 3_600_000);
   const channel = new LocalChannel(running.server);
   const [collections, items, searches] = [serviceClient(CollectionService, channel), serviceClient(ItemService, channel), serviceClient(SearchService, channel)];
-  return { collections, items, searches, options: { token }, stop: running.stop };
+  const [operations, versions] = [serviceClient(OperationService, channel), serviceClient(ModelVersionService, channel)];
+  return { collections, items, operations, searches, versions, options: { token }, stop: running.stop };
 }
 
 const imageOf = ({ file, ocrText = '' }: { file: Uint8Array; ocrText?: string }) => ({ source: { case: 'base64' as const, value: file }, ocrText });
@@ -183,3 +186,26 @@ it('is refused with what to do where the weights are not pinned, or not there', 
   }
   await unpinned.close();
 });
+
+it('changes to a model that reads a note as a whole, and back', async () => {
+  const { versions, operations, options } = service;
+  const [pair, whole] = ['embed-joint', 'embed-joint-qwen3-vl'];
+  const model = tiny.models.joints.find(({ name }) => name === whole)!;
+  const { id } = await versions.reindex({ collection, space: 'joint', modelVersion: whole }, options);
+  for await (const { event } of operations.watchOperation({ id }, options)) if (event.case === 'finished') expect(event.value).toMatchObject({ state: 'succeeded', result: { items: notes.length, missing: 0 } });
+
+  const ask = async (expected: readonly { id: string; score: number }[]) => {
+    const { hits } = await service.searches.search({ collection, query: queryOf.note(), task: 'note-to-note', limit: 5 }, options);
+    hits.forEach(({ score }, at) => expect(score, `seed ${seed}`).toBeCloseTo(expected[at].score, 4));
+  };
+  const inOne = ({ title, images }: Note) => ({ text: [title, ...images.map(({ ocrText }) => ocrText)].filter(Boolean).join('\n'), pictures: images.map(({ file }) => file) });
+  const [query, ...vectors] = await model.embed([asked, ...notes].map(inOne));
+  const byWhole = notes.map((each, at) => ({ id: each.id, score: dot(query, vectors[at]) })).sort((a, b) => b.score - a.score);
+  const byPair = bruteForce(askedRows.find(({ kind }) => kind === 'note')!.vector, 'note');
+
+  await versions.switchModelVersion({ collection, space: 'joint', modelVersion: whole }, options);
+  await ask(byWhole);
+  await versions.switchModelVersion({ collection, space: 'joint', modelVersion: pair }, options);
+  await ask(byPair);
+  expect(byWhole[0].score).not.toBeCloseTo(byPair[0].score, 4);
+}, 180_000);

@@ -1,20 +1,14 @@
 import { startModelServer, type ModelServer } from '@touchstone/model-server';
 import { connectModels, type JointEmbeddingModel, type Models, modelRepositoryFolder } from '@touchstone/models';
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { referencePixels } from './reference-pixels.ts';
-import { tinyQwen3Vl } from './tiny-qwen3-vl.ts';
+import { layTinyQwen3Vl, qwenReference as reference } from './tiny-qwen3-vl-model.ts';
 
-// What Hugging Face's Qwen3VLModel makes of the same notes with the same tiny weights: tools/qwen3-vl-fixture.py.
-const reference = JSON.parse(await readFile(new URL('../libs/models/src/fixture/qwen3-vl.json', modelRepositoryFolder), 'utf8')) as {
-  tokenizer: { added_tokens: { id: number; content: string }[] };
-  notes: { text: string; pictures: [number, number][]; vector: number[] }[];
-};
 const name = 'embed-joint-qwen3-vl';
 const dimension = 32;
 
@@ -29,21 +23,8 @@ const cosine = (a: ArrayLike<number>, b: ArrayLike<number>) => Array.from(a).red
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'qwen-'));
-  const home = join(folder, 'laptop', name);
-  await mkdir(join(home, '1'), { recursive: true });
-  const special = reference.tokenizer.added_tokens;
-  const graph = tinyQwen3Vl({ imageToken: special.find(({ content }) => content === '<|image_pad|>')!.id, vocabulary: special.at(-1)!.id + 1 });
-  const tokenizer = JSON.stringify(reference.tokenizer);
-  await writeFile(join(home, '1/model.onnx'), graph);
-  await writeFile(join(home, 'tokenizer.json'), tokenizer);
-  // Its tensors as they are declared for Triton; only the backend is the one that runs here.
-  const config = await readFile(new URL(`laptop/${name}/config.pbtxt`, modelRepositoryFolder), 'utf8');
-  await writeFile(join(home, 'config.pbtxt'), config.replace('backend: "python"', 'backend: "onnxruntime"'));
-
   const overlays = JSON.parse(await readFile(new URL('manifest.json', modelRepositoryFolder), 'utf8'));
-  const pinned = (path: string, content: Uint8Array | string) => ({ path, sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length, licence: 'ours', sources: [{ file: path }] });
-  // Sequences as short as the longest note that is compared: a graph of every pair of patches is quadratic.
-  Object.assign(overlays.laptop[name], { dimension, prefixes: [16], maximumTokens: 200, files: [pinned('tokenizer.json', tokenizer), pinned('1/model.onnx', graph)] });
+  Object.assign(overlays.laptop[name], await layTinyQwen3Vl(join(folder, 'laptop', name)));
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(overlays));
 
   server = await startModelServer({ modelRepository: join(folder, 'laptop'), listen: `unix:${folder}/socket`, threads: 1, log: () => {} });
@@ -88,7 +69,7 @@ it('names the picture that is none by its place among all of the call', async ()
 });
 
 it('makes many pictures of a note smaller, so that all of them and the end of the prompt are read', async () => {
-  const large = await picture([320, 320]); // 100 tokens by itself, and 5 × 25 of 5 × 30 beside its like
+  const large = await picture([320, 320]); // 49 tokens by itself, and 25 beside four of its like
   const five = { text: 'The cat', pictures: [large, large, large, large, large] };
   const [vector, longer] = await model.embed([five, { ...five, text: 'The cat '.repeat(100) }]);
   expect(Math.hypot(...vector)).toBeCloseTo(1, 5);

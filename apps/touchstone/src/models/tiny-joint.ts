@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pullModels, repositoryFolder } from './index.ts';
+import { layTinyQwen3Vl } from './tiny-qwen3-vl-model.ts';
 import { tinySiglipImage, tinySiglipText } from './tiny-siglip.ts';
 
 /** What the same tiny SigLIP makes of the same texts and pictures in numpy, prepared by Hugging Face's own processors: tools/joint-fixture.py. */
@@ -22,7 +23,7 @@ export interface TinyJoint {
   stop(): Promise<void>;
 }
 
-/** The tiny seeded SigLIP as `embed-joint`: pinned as an operator does it, pulled, served by model-server, and ready. */
+/** The tiny seeded SigLIP as `embed-joint`, pinned as an operator does it and pulled, and the tiny Qwen3-VL beside it; both ready in model-server. */
 export async function startTinyJoint(): Promise<TinyJoint> {
   const folder = await mkdtemp(join(tmpdir(), 'joint-'));
   const files: Record<string, Uint8Array> = {
@@ -43,10 +44,11 @@ export async function startTinyJoint(): Promise<TinyJoint> {
       file.sources = file.sources.filter((source: { file?: string }) => source.file);
     }
   }
+  const modelsFolder = join(folder, 'models');
+  Object.assign(overlays.laptop['embed-joint-qwen3-vl'], await layTinyQwen3Vl(join(repositoryFolder(modelsFolder), 'embed-joint-qwen3-vl')));
   const manifest = join(folder, 'manifest.json');
   await writeFile(manifest, JSON.stringify(overlays));
 
-  const modelsFolder = join(folder, 'models');
   await pullModels({ modelsFolder, manifest, filesFolder: join(folder, 'files'), models: ['embed-joint'] });
   const server = await startModelServer({ modelRepository: repositoryFolder(modelsFolder), listen: `unix:${folder}/socket`, threads: 1, log: () => {} });
   const models = connectModels({ url: server.url, repository: repositoryFolder(modelsFolder), manifest });
@@ -55,6 +57,7 @@ export async function startTinyJoint(): Promise<TinyJoint> {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   };
-  while (!(await models.ready()).some(({ name, isReady }) => name === 'embed-joint' && isReady)) await delay(50);
+  const awaited = ['embed-joint', 'embed-joint-qwen3-vl'];
+  while ((await models.ready()).some(({ name, isReady }) => awaited.includes(name) && !isReady)) await delay(50);
   return { models, stop };
 }
