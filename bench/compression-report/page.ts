@@ -8,7 +8,7 @@ export const sizes = ['3–10 %', '19–32 %', '66–77 %'];
 export const objectCases = ['texture', 'photo'].flatMap((ground) => sizes.map((size) => `${ground}, object ${size}`));
 export const textCases = textKinds.map((kind) => `text, ${kind}`);
 
-/** AUC ÷ recall of 28 tokens, measured before this report existed: 54 to 90 objects on photos of grass, bricks and gravel. */
+/** AUC / recall of 28 tokens, measured before this report existed: 54 to 90 objects on photos of grass, bricks and gravel. */
 const earlier: Readonly<Record<string, readonly string[]>> = {
   'stride, I = 2 (ours)': ['0.992 / 0.96', '0.961 / 0.98', '0.831 / 0.99'],
   'k-means++, fixed seed': ['0.994 / 0.97', '0.953 / 0.97', '0.855 / 0.99'],

@@ -21,17 +21,16 @@ export interface Composite extends Picture {
   readonly mask: Uint8Array;
 }
 
-export const photosFolder = join(process.env.TOUCHSTONE_DATASETS ?? '', 'photos');
+const photosFolder = join(process.env.TOUCHSTONE_DATASETS ?? '', 'photos');
 
 /** Each photo as a square of the encoder's size. @throws Error that says what to set, when there are none. */
-export async function photos(): Promise<{ name: string; file: Buffer; square: Uint8Array }[]> {
+export async function photos(): Promise<{ name: string; square: Uint8Array }[]> {
   const names = (await readdir(photosFolder).catch(() => [])).filter((name) => name.endsWith('.jpg')).sort();
   if (!process.env.TOUCHSTONE_DATASETS || names.length === 0) throw new Error('TOUCHSTONE_DATASETS must name a folder with photos/*.jpg');
   return Promise.all(
     names.map(async (name) => {
-      const file = await readFile(join(photosFolder, name));
-      const square = await sharp(file).rotate().resize(pixels, pixels, { fit: 'cover' }).removeAlpha().toColourspace('srgb').raw().toBuffer();
-      return { name, file, square };
+      const square = await sharp(join(photosFolder, name)).rotate().resize(pixels, pixels, { fit: 'cover' }).removeAlpha().toColourspace('srgb').raw().toBuffer();
+      return { name, square };
     }),
   );
 }

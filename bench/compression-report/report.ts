@@ -19,7 +19,7 @@ if (process.argv[2] === 'page') {
   process.exit();
 }
 
-/** Pictures of each kind: `npm run report:compression -w bench -- 4` for a look in a minute. */
+/** Pictures of each kind; the whole photos and the seeds take as long with fewer. */
 const count = Number(process.argv[2] ?? 32);
 const begin = performance.now();
 const log = (line: string) => console.log(`${Math.round((performance.now() - begin) / 1000)} s  ${line}`);
