@@ -5,11 +5,11 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { type Engine, limit, shares, type Workload } from './engine.ts';
+import { type Engine, limit, seconds, shares, type Workload } from './engine.ts';
 import { afterChanges, type Fresh, fresh, ingests } from './freshness.ts';
 import { build, type Built, compare, failed, type Failure, machine, type Row, rounds } from './measure.ts';
 import { bareIndex } from './ours.ts';
-import { allPairs, type Pairs } from './pairs.ts';
+import { allPairs, type Pairs, type Together } from './pairs.ts';
 import { selectivityCurves } from './curves.ts';
 import { nameOfSynthetic, realTexts, synthetic } from './workloads.ts';
 import { wholeCall } from './whole-call.ts';
@@ -41,6 +41,7 @@ if (unknown) throw new Error(`--only: expected some of ${Object.keys(engines).jo
 
 const rows: Row[] = [];
 const freshness: (Fresh & { readonly workload: string })[] = [];
+const together: Together[] = [];
 const memory: { workload: string; engine: string; bytesPerVector: number; are: string }[] = [];
 const failures: Failure[] = [];
 const begun = performance.now();
@@ -54,7 +55,7 @@ for (const part of parts) {
     continue;
   }
   if (part === 'pairs') {
-    pairs = await allPairs(synthetic(largest || 20_000, queryCount, seed), rows, seed);
+    pairs = await allPairs(synthetic(largest || 20_000, queryCount, seed), rows, together, seed);
     continue;
   }
   let workload: Workload;
@@ -70,6 +71,12 @@ for (const part of parts) {
     const isCurve = Number(part) === largest;
     rows.push(...(await compare(workload, built, isCurve ? [undefined, ...shares] : [undefined, 10], failures)));
     freshness.push(...ingests(built, workload).map((each) => ({ workload: workload.name, ...each })));
+    for (const { engine } of built) {
+      if (!engine.together) continue;
+      const queries = Array.from({ length: queryCount }, (_, query) => query);
+      const took = await seconds(() => engine.together!(queries)).catch((error) => void failures.push(failed(`${engine.name}, many in one call`, workload, error)));
+      if (took !== undefined) together.push({ workload: workload.name, engine: engine.name, setting: `${queryCount} in one call, timed once`, msEach: (1000 * took) / queryCount });
+    }
     await upserts(workload, built);
     for (const { engine, ingest } of built) if (!Number.isNaN(ingest.bytesPerVector)) memory.push({ workload: workload.name, engine: engine.name, bytesPerVector: Math.round(ingest.bytesPerVector), are: ingest.bytesAre });
   } finally {
@@ -98,7 +105,7 @@ async function save(): Promise<void> {
     date: new Date().toISOString().slice(0, 10),
     machine: { before: machineBefore, after: machine() },
     seconds: Math.round((performance.now() - begun) / 1000),
-    method: `recall@${limit} against exact float; p50 is the median of ${rounds} interleaved rounds' medians; a client at a time; Qdrant Edge is timed in its own process`,
+    method: `recall@${limit} against exact float; p50 is the median of ${rounds} interleaved rounds' medians; a client at a time; Qdrant Edge is timed in its own process; the whole call after 2,000 searches`,
     seed,
     failures,
     rows,
@@ -137,7 +144,7 @@ function show({ name }: Workload): void {
   console.log(ratios(name).join('\n'));
 }
 
-if (pairs) console.log(`all pairs of ${pairs.vectors} vectors at ${pairs.threshold}: ${pairs.seconds} s, ${pairs.pairs} pairs, recall ${pairs.recall} on a sample; ${pairs.loops.map((loop) => `a search for each row, ${loop.engine}: ${loop.seconds} s by its p50`).join('; ')}`);
+if (pairs) console.log(`all pairs of ${pairs.vectors} vectors at ${pairs.threshold}: ${pairs.seconds} s, ${pairs.pairs} pairs, recall ${pairs.recall} on a sample; ${pairs.loops.map((loop) => `a search for each row, ${loop.engine}, ${loop.setting}: ${loop.seconds} s, multiplied`).join('; ')}`);
 if (changes) console.log(`after ${changes.updates} updates: recall ${changes.recall}, ${changes.lateFinds} writes not found by the next search; ${changes.deletedHits} of ${changes.deletes} deleted items found`);
 for (const { engine, workload, error } of failures) console.log(`FAILED: ${engine}, ${workload}: ${error}`);
 console.log(`${Math.round((performance.now() - begun) / 1000)} s`);

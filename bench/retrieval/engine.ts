@@ -37,8 +37,10 @@ export interface Engine {
   ingest(): Promise<Ingest>;
   /** Searches with the queries of these positions, one after the other; without a share there is no filter. */
   run(queries: readonly number[], share: number | undefined, setting: number): Promise<Run>;
-  /** The same hits without a clock, where many queries in one call are cheaper: for choosing a setting. */
+  /** The same hits without a clock, where many queries at a time are cheaper: for choosing a setting. */
   hits?(queries: readonly number[], share: number | undefined, setting: number): Promise<Run['hits']>;
+  /** Unfiltered searches of many queries in one call, where an engine has that: what a loop over all rows would use. */
+  together?(queries: readonly number[]): Promise<unknown>;
   close(): Promise<void>;
 }
 

@@ -19,6 +19,20 @@ export async function milvus({ vectors, queries, dimension }: Workload, clockMs:
     if (error_code !== 'Success') throw new Error(`Milvus: ${reason || error_code}`);
     return got;
   };
+  const search = async (query: number, share: number | undefined, ef: number): Promise<number[]> => {
+    const { results } = await well(
+      client.search({
+        collection_name,
+        data: Array.from(queries[query]),
+        limit,
+        params: { ef },
+        filter: share === undefined ? '' : `of${share} == 0`,
+        output_fields: ['row'],
+        consistency_level: ConsistencyLevelEnum.Strong,
+      }),
+    );
+    return results.map(({ row }) => Number(row));
+  };
   return {
     name: `Milvus 2.3.5, Strong, clock ${clockMs} ms`,
     settings: [64, 128, 256, 512, 1024, 2048, 4096],
@@ -55,27 +69,11 @@ export async function milvus({ vectors, queries, dimension }: Workload, clockMs:
       });
       return { seconds: took, bytesPerVector: ((await server.memory()) - before) / vectors.length, bytesAre: 'growth of the server’s memory (PSS)' };
     },
-    run: (some, share, ef) =>
-      timed(some, async (query) => {
-        const { results } = await well(
-          client.search({
-            collection_name,
-            data: Array.from(queries[query]),
-            limit,
-            params: { ef },
-            filter: share === undefined ? '' : `of${share} == 0`,
-            output_fields: ['row'],
-            consistency_level: ConsistencyLevelEnum.Strong,
-          }),
-        );
-        return results.map(({ row }) => Number(row));
-      }),
-    async hits(some, share, ef) {
-      const { results } = await well(
-        client.search({ collection_name, data: some.map((query) => Array.from(queries[query])), limit, params: { ef }, filter: share === undefined ? '' : `of${share} == 0`, output_fields: ['row'], consistency_level: ConsistencyLevelEnum.Strong }),
-      );
-      return (results as unknown as { row: string }[][]).map((hits) => hits.map(({ row }) => Number(row)));
-    },
+    run: (some, share, ef) => timed(some, (query) => search(query, share, ef)),
+    // Not as one call: under a filter Milvus found nothing for one of 30 real texts, and its client then leaves a hole in the list.
+    hits: (some, share, ef) => Promise.all(some.map((query) => search(query, share, ef))),
+    together: (some) =>
+      well(client.search({ collection_name, data: some.map((query) => Array.from(queries[query])), limit, params: { ef: 64 }, output_fields: ['row'], consistency_level: ConsistencyLevelEnum.Strong })),
     async close() {
       await client.closeConnection();
       await server.stop();

@@ -16,12 +16,20 @@ export interface Pairs {
   readonly pairs: number;
   /** Of the pairs of a sample of rows, which brute force finds. */
   readonly recall: number;
-  /** What a search for each row would take, by the p50 of the same run: nobody has all pairs in one call. */
+  /** What a search for each row would take, by the searches of the same run: nobody has all pairs in one call. */
   readonly loops: readonly { readonly engine: string; readonly setting: string; readonly seconds: number }[];
 }
 
+/** A peer that was asked with many vectors in one call. */
+export interface Together {
+  readonly workload: string;
+  readonly engine: string;
+  readonly setting: string;
+  readonly msEach: number;
+}
+
 /** All pairs of similar vectors on two threads. */
-export async function allPairs(workload: Workload, rows: readonly Row[], seed: number): Promise<Pairs> {
+export async function allPairs(workload: Workload, rows: readonly Row[], together: readonly Together[], seed: number): Promise<Pairs> {
   const random = seededRandom(seed);
   const noise = 0.25 / Math.sqrt(workload.dimension);
   const vectors = workload.vectors.map((vector, row) => (row % everyNth === 1 ? normalised(workload.vectors[row - 1].map((value) => value + noise * gaussian(random))) : vector));
@@ -50,8 +58,10 @@ export async function allPairs(workload: Workload, rows: readonly Row[], seed: n
       if (found.has(`${a} ${b}`)) right++;
     }
   }
-  const loops = rows
-    .filter((row) => row.share === undefined && row.workload === workload.name && /Qdrant|Milvus/.test(row.engine) && row.chosen !== 'standard')
-    .map(({ engine, setting, p50Ms }) => ({ engine, setting, seconds: Math.round((p50Ms * vectors.length) / 1000) }));
+  const here = rows.filter((row) => row.share === undefined && row.workload === workload.name && /Qdrant|Milvus/.test(row.engine));
+  // The smallest setting with our recall, which may be the standard one.
+  const best = here.filter((row) => row.chosen !== 'standard' || !here.some((other) => other.engine === row.engine && other.chosen !== 'standard'));
+  const oneByOne = best.map(({ engine, setting, p50Ms }) => ({ engine, setting, msEach: p50Ms }));
+  const loops = [...oneByOne, ...together.filter((each) => each.workload === workload.name)].map(({ engine, setting, msEach }) => ({ engine, setting, seconds: Math.round((msEach * vectors.length) / 1000) }));
   return { vectors: vectors.length, threshold, seconds: Number(took.toFixed(2)), pairs: found.size, recall: Number((right / expected).toFixed(4)), loops };
 }

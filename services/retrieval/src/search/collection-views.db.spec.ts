@@ -54,6 +54,19 @@ it('a search on one replica sees what was acknowledged on another', async () => 
   }
 });
 
+it('searches of several collections at once each see what was acknowledged in theirs', async () => {
+  const second = await startReplica(database, first.tenant);
+  onTestFinished(second.stop);
+  const collections = ['one', 'two', 'three'];
+  for (const collection of collections) await first.collections.putCollection({ collection, spaces: [{ name: 'text' }] }, first.options);
+  for (let round = 1; round <= 5; round++) {
+    for (const [index, collection] of collections.entries()) await first.items.upsertItems({ collection, items: batch(round, index + 1) }, first.options);
+    const asked = ['one', 'none', ...collections, 'none'];
+    const found = await Promise.allSettled(asked.map((collection) => idsIn(second, collection)));
+    expect(found.map((each) => (each.status === 'fulfilled' ? each.value.length / round : each.reason.message))).toEqual([1, expect.stringContaining('none'), 1, 2, 3, expect.stringContaining('none')]);
+  }
+});
+
 it('a search never sees half of a write, while writers race on both replicas', async () => {
   const collection = 'whole';
   const second = await startReplica(database, first.tenant);
