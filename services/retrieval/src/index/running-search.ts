@@ -5,7 +5,8 @@ import { anyKind, type KindSet, kindSet, kindsOf } from './kind-set.ts';
 import { norm } from './float-vectors.ts';
 import { type QuantisedQuery, quantiseQuery } from './quantisation.ts';
 import type { Kept, Scan, Scanned } from './scan-job.ts';
-import type { SearchSort, SpaceRows } from './space-rows.ts';
+import type { SearchSort } from './search-sorts.ts';
+import type { SpaceRows } from './space-rows.ts';
 import { type Filter, type Hit, type IndexQuery, kinds as kindOrder } from './vector-index.ts';
 
 /** One search, from its candidates to the proof of its answer: what was scanned and scored so far. quantisation.ts has the proof. */
@@ -73,12 +74,12 @@ export class RunningSearch {
     }
     const count = list?.length ?? this.#length;
     this.#sort = { dimensions: this.#vector.length, count, wanted };
-    this.#readsHeads = this.rows.readsHeads(this.#sort);
+    this.#readsHeads = this.rows.sorts.readsHeads(this.#sort);
     return { ...this.#scanned, ...this.#sort, list, query: this.#quantised, capacity, readsHeads: this.#readsHeads, floor: this.#floor };
   }
 
   add(kept: Kept): void {
-    if (this.#readsHeads) this.rows.learn(this.#sort!, kept.passed);
+    if (this.#readsHeads) this.rows.sorts.learn(this.#sort!, kept.passed);
     if (this.#settled.size === 0) this.#kept = [];
     this.#kept.push(kept);
   }

@@ -5,30 +5,12 @@ import { PrefixHeaders } from './prefix-headers.ts';
 import { headWidth, paddedWidth, quantiseRow, rowFigures } from './quantisation.ts';
 import { coarseBytes, fineBytes, RowHeaders } from './row-headers.ts';
 import type { Scanned } from './scan-job.ts';
+import { SearchSorts } from './search-sorts.ts';
 import { Uint32List } from './uint32-list.ts';
 import { Uint8List } from './uint8-list.ts';
 
 /** Prefixes whose headers are kept; the one that was not used for longest goes first. */
 const mostPrefixes = 4;
-/** So few that reading heads first makes no difference. */
-const fewRows = 512;
-/** Reading heads is worth it as long as they leave a smaller share of rows than this: a head costs a third of a row. */
-const worthwhileShare = 0.6;
-/** Of so many searches one tries heads again where they did not help. */
-const trials = 64;
-
-/** What decides how much the heads of rows rule out, beside the data. */
-export interface SearchSort {
-  /** Values compared. */
-  readonly dimensions: number;
-  /** Rows scanned, and how many of them are wanted. */
-  readonly count: number;
-  readonly wanted: number;
-}
-
-/** The same for searches that are alike within a factor of two. */
-const nameOf = ({ dimensions, count, wanted }: SearchSort) => `${dimensions} ${Math.clz32(count)} ${Math.clz32(wanted)}`;
-
 /**
  * The rows of one space: quantised in blocks of the arena, where threads read them, and as float32. Rows are appended and never
  * altered; a dead row's bound is −Infinity, so it is never kept. A block holds the heads of its rows, their coarse headers, their
@@ -59,8 +41,8 @@ export class SpaceRows {
   readonly #live = new Uint32Array(anyKind + 1);
   /** The rows of some kinds, dead or not: for each set of kinds that was asked for, made up to a row. */
   readonly #byKinds = new Map<KindSet, { readonly rows: Uint32List; upTo: number }>();
-  /** For each sort of search, the share of rows that heads left of late, and how many searches did without them since. */
-  readonly #left = new Map<string, { share: number; searches: number }>();
+  /** Whether a search reads the heads of rows first. */
+  readonly sorts = new SearchSorts();
   /** Every item before the last has exactly one row. */
   #isOneToOne = true;
 
@@ -192,20 +174,6 @@ export class SpaceRows {
     const { coarse, fine } = dimensions === this.dimension ? this.#headers : this.#prefixes.get(dimensions)!.headers;
     const tails = rowsPerBlock * (head + coarseBytes);
     return { blocks: this.blocks.view(), coarse: coarse.view(), fine: fine.view(), rowsPerBlock, headStride: head, tailStride: width - head, tails };
-  }
-
-  /** @returns whether to read the heads of rows first: heads rule out little where few rows are like the query, or many are wanted. */
-  readsHeads(sort: SearchSort): boolean {
-    if (sort.count < fewRows) return false;
-    const left = this.#left.get(nameOf(sort));
-    return !left || left.share < worthwhileShare || ++left.searches % trials === 0;
-  }
-
-  /** Learns from a search that read heads how many rows they did not rule out: one such search among good ones changes nothing. */
-  learn(sort: SearchSort, passed: number): void {
-    const left = this.#left.get(nameOf(sort)) ?? { share: 0, searches: 0 };
-    left.share += (passed / sort.count - left.share) / 8;
-    this.#left.set(nameOf(sort), left);
   }
 
   /** Frees headers that are no longer used. No search may be under way. */
