@@ -153,7 +153,7 @@ describe('methods', () => {
   it('are offered with what they need', async () => {
     const { body } = await api().get('/v1/visual/methods').expect(200);
     const names = body.methods.map(({ name }: { name: string }) => name);
-    expect(names).toEqual(['evocut', 'random', 'grid', 'variation', 'apet', 'visionzip']);
+    expect(names).toEqual(['evocut', 'random', 'grid', 'downsample', 'variation', 'apet', 'visionzip']);
     expect(body.encoders).toEqual([expect.objectContaining({ name: 'encode-vision', isReady: true, reason: '', grid: { rows: 16, columns: 16 }, width: 384, methods: names })]);
   });
 
@@ -172,13 +172,24 @@ describe('methods', () => {
     expect(byMethod.get('grid')!.indices).toHaveLength(30); // 5 × 6
   });
 
-  it.each(['random', 'grid', 'variation', 'apet', 'visionzip'])('%s compresses by itself, the same each time', async (method) => {
+  it.each(['random', 'grid', 'downsample', 'variation', 'apet', 'visionzip'])('%s compresses by itself, the same each time', async (method) => {
     const body = { picture: { base64: await photo(2) }, budget: { tokens: 16 }, method, seed: 3 };
     const made = await compress(body);
     expect(made).toMatchObject({ method, kept: 16 });
     expect(made.indices).toEqual(ascending([...new Set(made.indices)]));
     expect(await compress(body)).toEqual({ ...made, isCached: true });
     expect(tensors(await blob(made.blobId)).metadata.method).toBe(method);
+  });
+
+  it('a picture made smaller has a grid of its own, and all of its tokens are kept', async () => {
+    const picture = { base64: await newPicture() };
+    const made = await compress({ picture, budget: { tokens: 28 }, method: 'downsample' });
+    expect(made).toMatchObject({ grid: { rows: 5, columns: 5 }, tokens: 25, kept: 25, isCached: false, indices: Array.from({ length: 25 }, (_, token) => token) });
+    const whole = await compress({ picture, budget: { tokens: 28 } });
+    expect(whole).toMatchObject({ grid: { rows: 16, columns: 16 }, isCached: false });
+    const { body } = await api().post(`/v1/visual/compressions/${whole.id}:expand`, { budget: { tokens: 64 }, method: 'downsample' }).expect(400);
+    expect(body.violations).toEqual([{ pointer: '/method', detail: 'downsample needs the picture' }]);
+    expect((await api().post(`/v1/visual/compressions/${made.id}:expand`, { budget: { tokens: 9 }, method: 'evocut' }).expect(200)).body).toMatchObject({ tokens: 25, kept: 9 });
   });
 
   it('random follows its seed, and the other methods do not', async () => {
@@ -258,6 +269,7 @@ describe('what cannot be done is said', () => {
     ['an encoder without hidden states', { encoder: 'embed-image' }, 422, 'encoder-unsuitable', '/encoder'],
     ['a method that is none', { method: 'fastv' }, 400, 'invalid-request', '/method'],
     ['a method to compare with that is none', { compareWith: ['random', 'fastv'] }, 400, 'invalid-request', '/compareWith/1'],
+    ['a method to compare with that has a grid of its own', { compareWith: ['random', 'downsample'] }, 400, 'invalid-request', '/compareWith/1'],
     ['a language model that is none', { languageModels: ['llava-1.5-7b', 'gpt'] }, 400, 'invalid-request', '/languageModels/1'],
     ['a layer that is not shown', { selectLayer: -9 }, 400, 'invalid-request', '/selectLayer'],
     ['a momentum of 1', { momentum: 1 }, 400, 'invalid-request', '/momentum'],

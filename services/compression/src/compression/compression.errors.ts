@@ -48,6 +48,14 @@ export const noSuchLayer = (selectLayer: number, layers: number) =>
     violations: [{ pointer: '/selectLayer', detail: `expected -${layers} to -1, got ${selectLayer}` }],
   });
 
+/** What is kept has a grid of its own, so it can neither stand beside other choices nor be made of tokens that are there. */
+export const encodesAnew = (pointer: string, method: string) =>
+  new Problem({
+    reason: Reason.INVALID_REQUEST,
+    detail: `The method ${method} makes the picture itself smaller and encodes it again, in a grid of its own: compress the picture by it.`,
+    violations: [{ pointer, detail: `${method} needs the picture` }],
+  });
+
 export const budgetTooLarge = (budget: number, tokens: number) =>
   new Problem({
     reason: Reason.BUDGET_TOO_LARGE,

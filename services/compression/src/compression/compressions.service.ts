@@ -5,7 +5,7 @@ import type { VisionEncoder } from '@touchstone/models';
 import { type EncodedTokens, readAllTokens } from '../token/token-files.ts';
 import { type Budget, keptCount } from './budget.ts';
 import type { Compression, Encoding } from './compression.entity.ts';
-import { budgetTooLarge, compressionNotFound, noSuchLayer, scopeMissing, tokensDeleted } from './compression.errors.ts';
+import { budgetTooLarge, compressionNotFound, encodesAnew, noSuchLayer, scopeMissing, tokensDeleted } from './compression.errors.ts';
 import { notePictures } from './compression.metrics.ts';
 import { CompressionStore } from './compression-store.service.ts';
 import { encodingId, type EncodingFacts, sha256 } from './identity.ts';
@@ -64,13 +64,14 @@ export class Compressions {
     if (selectLayer < -encoder.layers) throw noSuchLayer(selectLayer, encoder.layers);
     const wanted = this.wanted(request, encoder.grid.rows * encoder.grid.columns, { hasAttention: hasAttention(encoder), encoder: encoder.name });
     const { name, version: encoderVersion } = encoder;
-    const pictures = await this.identified(inputs, (pictureSha256) => ({ pictureSha256, encoder: name, encoderVersion, selectLayer, momentum }), call);
+    const grid = wanted.side === undefined ? encoder.grid : { rows: wanted.side, columns: wanted.side };
+    const pictures = await this.identified(inputs, (pictureSha256) => ({ pictureSha256, encoder: name, encoderVersion, selectLayer, momentum, ...grid }), call);
 
     const now = new Date();
     const known = await this.kept.known([...new Set(pictures.map(({ id }) => id))], wanted, now, call);
     const distinct = [...new Map(pictures.map((picture) => [picture.id, picture])).values()];
     const missing = distinct.filter(({ id }) => !known.encodings.has(id));
-    const encoded = await encode(encoder, missing, { kept: wanted.kept, selectLayer, momentum, signal: call.signal });
+    const encoded = await encode(encoder, missing, { kept: wanted.kept, side: wanted.side, selectLayer, momentum, signal: call.signal });
     notePictures(distinct.length - missing.length, missing.length);
 
     const sources = distinct.map(({ id, facts }): Source => {
@@ -91,6 +92,7 @@ export class Compressions {
     });
     const whole = { ...request, method: request.method || compression.method, seed: request.seed ?? compression.seed };
     const wanted = this.wanted(whole, encoding.rows * encoding.columns, { hasAttention: tokens.classAttention !== undefined, encoder: encoding.encoder });
+    if (wanted.side !== undefined) throw encodesAnew('/method', wanted.method.name);
     const now = new Date();
     const known = await this.kept.known([encoding.id], wanted, now, call);
     const encodings = new Map([[encoding.id, encoding]]); // also one whose time is nearly over
@@ -107,10 +109,14 @@ export class Compressions {
 
   private wanted({ budget, method: name, seed, compareWith }: ChoiceRequest, tokens: number, has: { hasAttention: boolean; encoder: string }): WantedChoice {
     const method = this.offer.method(name, '/method', has);
-    const kept = keptCount(budget, tokens);
-    if (kept > tokens) throw budgetTooLarge(kept, tokens);
+    const count = keptCount(budget, tokens);
+    if (count > tokens) throw budgetTooLarge(count, tokens);
     const compared = compareWith.map((each, index) => this.offer.method(each, `/compareWith/${index}`, has));
-    return { method, kept, seed: method.parameters.includes('seed') ? seed : 0, compared, comparedSeed: seed };
+    const anew = compared.findIndex(({ sideFor }) => sideFor);
+    if (anew >= 0) throw encodesAnew(`/compareWith/${anew}`, compared[anew].name);
+    const side = method.sideFor?.(count);
+    const kept = side === undefined ? count : side ** 2;
+    return { method, kept, side, seed: method.parameters.includes('seed') ? seed : 0, compared, comparedSeed: seed };
   }
 
   private async identified(inputs: readonly PictureInput[], factsOfPicture: (pictureSha256: string) => EncodingFacts, call: Call): Promise<EncodedPicture[]> {
@@ -130,7 +136,7 @@ export class Compressions {
 }
 
 /** Tokens of pictures by the ids of their encodings. */
-async function encode(encoder: VisionEncoder, pictures: readonly EncodedPicture[], options: { kept: number; selectLayer: number; momentum: number; signal: AbortSignal }): Promise<Map<string, EncodedTokens>> {
+async function encode(encoder: VisionEncoder, pictures: readonly EncodedPicture[], options: { kept: number; side?: number; selectLayer: number; momentum: number; signal: AbortSignal }): Promise<Map<string, EncodedTokens>> {
   if (pictures.length === 0) return new Map();
   const attention = hasAttention(encoder) ? (['classAttention', 'attentionKeys'] as const) : [];
   try {
@@ -141,7 +147,7 @@ async function encode(encoder: VisionEncoder, pictures: readonly EncodedPicture[
   }
 }
 
-const factsOf = ({ pictureSha256, encoder, encoderVersion, selectLayer, momentum }: Encoding): EncodingFacts => ({ pictureSha256, encoder, encoderVersion, selectLayer, momentum });
+const factsOf = ({ pictureSha256, encoder, encoderVersion, selectLayer, momentum, rows, columns }: Encoding): EncodingFacts => ({ pictureSha256, encoder, encoderVersion, selectLayer, momentum, rows, columns });
 
 function onlyOnce<Value>(work: () => Promise<Value>): () => Promise<Value> {
   let started: Promise<Value> | undefined;

@@ -8,6 +8,9 @@ export interface EncodingFacts {
   readonly encoderVersion: string;
   readonly selectLayer: number;
   readonly momentum: number;
+  /** The grid of tokens that the picture is made to. */
+  readonly rows: number;
+  readonly columns: number;
 }
 
 /** What the choice among them follows from. */
@@ -20,8 +23,8 @@ export interface ChoiceFacts {
 }
 
 /** 32 hexadecimal digits: equal for equal facts, within any tenant. */
-export function encodingId({ pictureSha256, encoder, encoderVersion, selectLayer, momentum }: EncodingFacts): string {
-  return digits([pictureSha256, encoder, encoderVersion, selectLayer, momentum]);
+export function encodingId({ pictureSha256, encoder, encoderVersion, selectLayer, momentum, rows, columns }: EncodingFacts): string {
+  return digits([pictureSha256, encoder, encoderVersion, selectLayer, momentum, rows, columns]);
 }
 
 /** 32 hexadecimal digits. @param encoding encodingId */

@@ -22,6 +22,8 @@ export interface WantedChoice {
   readonly seed: number;
   /** K. */
   readonly kept: number;
+  /** Tokens along each side of the picture, where the method has it made smaller. */
+  readonly side?: number;
   /** Methods beside it, and their seed. */
   readonly compared: readonly Method[];
   readonly comparedSeed: number;
@@ -79,14 +81,13 @@ export class KeptTokens {
       const id = encodingId(facts);
       if (!isNew && known.compressions.has(choiceId(id, wanted))) continue;
       const picture = await tokens();
-      const { grid, width } = picture;
-      const metadata = { ...Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, String(value)])), rows: String(grid.rows), columns: String(grid.columns) };
+      const metadata = Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, String(value)]));
       const expiresAt = isNew ? new Date(now.getTime() + this.keptForMs) : known.encodings.get(id)!.expiresAt;
       const file = (data: Uint8Array): string => {
         files.push({ data, mediaType: tokensMediaType, expiresAt });
         return hash('sha256', data, 'hex');
       };
-      if (isNew) encodings.set(id, { ...facts, id, ...grid, width, expiresAt, blobId: file(allTokensFile(picture, metadata)) });
+      if (isNew) encodings.set(id, { ...facts, id, width: picture.width, expiresAt, blobId: file(allTokensFile(picture, metadata)) });
 
       const { method, seed, kept } = wanted;
       const choice = method.choose(picture, kept, seed);

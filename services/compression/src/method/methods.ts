@@ -23,6 +23,8 @@ export interface Method {
   readonly parameters: readonly string[];
   /** The encoder has to show its attention. */
   readonly needsAttention?: true;
+  /** It has the picture itself made smaller, to so many tokens along each side, and keeps all of them. @param count 1 to N. */
+  readonly sideFor?: (count: number) => number;
   /** @param count 1 to N. */
   choose(picture: EncodedTokens, count: number, seed: number): Choice;
 }
@@ -48,6 +50,14 @@ export const methods: readonly Method[] = [
     source: 'baseline',
     parameters: [],
     choose: ({ grid }, count) => ({ indices: gridTokens(grid.rows, grid.columns, count) }),
+  },
+  {
+    name: 'downsample',
+    description: 'All tokens of the picture made smaller, at most as many as the budget: the encoder has less to do, too.',
+    source: 'baseline, arXiv:2510.07143',
+    parameters: [],
+    sideFor: (count) => Math.floor(Math.sqrt(count)),
+    choose: ({ scores }) => highest(scores, scores.length),
   },
   {
     name: 'variation',

@@ -159,7 +159,7 @@ export type CompressRequest = Message<"touchstone.compression.v1.CompressRequest
   seed: number;
 
   /**
-   * Methods whose choice under the same budget is compared with this one.
+   * Methods whose choice under the same budget is compared with this one; not `downsample`, which has a grid of its own.
    *
    * @generated from field: repeated string compare_with = 8;
    */
@@ -236,7 +236,7 @@ export type CompressBatchRequest = Message<"touchstone.compression.v1.CompressBa
   seed: number;
 
   /**
-   * Methods whose choice under the same budget is compared with this one.
+   * Methods whose choice under the same budget is compared with this one; not `downsample`, which has a grid of its own.
    *
    * @generated from field: repeated string compare_with = 8;
    */
@@ -334,14 +334,14 @@ export type Compression = Message<"touchstone.compression.v1.Compression"> & {
   grid?: TokenGrid | undefined;
 
   /**
-   * N: tokens that the picture became.
+   * N: tokens that the picture became, by the method `downsample` no more than are kept.
    *
    * @generated from field: int32 tokens = 8;
    */
   tokens: number;
 
   /**
-   * K: tokens that are kept. The method `grid` may keep fewer than the budget allows.
+   * K: tokens that are kept. The methods `grid` and `downsample` may keep fewer than the budget allows.
    *
    * @generated from field: int32 kept = 9;
    */
@@ -658,7 +658,7 @@ export type ExpandCompressionRequest = Message<"touchstone.compression.v1.Expand
   seed?: number | undefined;
 
   /**
-   * Methods whose choice under the same budget is compared with this one.
+   * Methods whose choice under the same budget is compared with this one; not `downsample`, which has a grid of its own.
    *
    * @generated from field: repeated string compare_with = 5;
    */
