@@ -19,6 +19,7 @@ describe('is found', () => {
   it.each<[string, Uint8Array, string]>([
     ['a script in a comment', within('<SCRIPT>alert(1)</SCRIPT>'), 'HTML'],
     ['a page behind a picture', Buffer.concat([picture, Buffer.from('<!DocType html><html>')]), 'HTML'],
+    ['a page after some space', within('<!DOCTYPE\n  HTML>'), 'HTML'],
     ['PHP', within('<?php system($_GET[0]);'), 'PHP'],
     ['a drawing', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script/></svg>'), 'SVG'],
     ['a PDF in the head', Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xfe, 0, 40]), Buffer.from('%PDF-1.4'), picture]), 'PDF'],
@@ -32,6 +33,8 @@ describe('is found', () => {
     ['a picture behind a picture, as cameras write them', Buffer.concat([picture, picture])],
     ['a film behind a picture', Buffer.concat([picture, Buffer.from('\0\0\0\x18ftypmp42')])],
     ['words of a directory whose comment does not end the file', Buffer.concat([picture, zip('a'), Buffer.from('b')])],
+    ['a printer’s settings, as Photoshop writes them', within('<?xml version="1.0"?>\n<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN">')],
+    ['four letters by chance', within('<SvG\x80')],
     ['metadata', within('<?xpacket begin=""?><x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF/>')],
   ])('not in %s', (_, file) => expect(foreignContent(file), `seed ${seed}`).toBeUndefined());
 });

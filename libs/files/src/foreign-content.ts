@@ -1,13 +1,13 @@
-/** Beginnings of what browsers and servers run, in lower case. */
-const markup: readonly [string, string][] = [
-  ['<script', 'HTML'],
-  ['<html', 'HTML'],
-  ['<!doctype', 'HTML'],
-  ['<iframe', 'HTML'],
-  ['<svg', 'SVG'],
-  ['<?php', 'PHP'],
+/**
+ * Beginnings of what browsers and servers run. Photoshop writes a printer's settings with a `<!DOCTYPE plist`, and in 6 MB of a
+ * JPEG's noise `<svg` alone stands by chance once in 80 files.
+ */
+const markup: readonly [RegExp, string][] = [
+  [/^<(script|html|iframe|!doctype\s+html)/i, 'HTML'],
+  [/^<svg[\s/>:]/i, 'SVG'],
+  [/^<\?php/i, 'PHP'],
 ];
-const longestMarkup = Math.max(...markup.map(([text]) => text.length));
+const longestMarkup = '<!doctype html'.length + 16; // with some more space between its words
 
 const pdfSearchBytes = 1024; // readers look for the header that far
 const zipEndBytes = 22;
@@ -25,8 +25,8 @@ export function foreignContent(file: Uint8Array): string | undefined {
   if (bytes.subarray(0, pdfSearchBytes).includes('%PDF-')) return 'PDF';
   if (isZip(bytes)) return 'ZIP';
   for (let at = bytes.indexOf(0x3c); at >= 0; at = bytes.indexOf(0x3c, at + 1)) {
-    const text = bytes.toString('latin1', at, at + longestMarkup).toLowerCase();
-    const found = markup.find(([beginning]) => text.startsWith(beginning));
+    const text = bytes.toString('latin1', at, at + longestMarkup);
+    const found = markup.find(([beginning]) => beginning.test(text));
     if (found) return found[1];
   }
   return undefined;

@@ -65,7 +65,7 @@ const unit = (values: readonly number[]) => Float32Array.from(values, (value) =>
 const textVector = async (text: string) => (await tiny.models.joints[0].embed([{ text, pictures: [] }]))[0];
 const pictureVector = async (file: Uint8Array) => (await tiny.models.joints[0].embed([{ text: '', pictures: [file] }]))[0];
 
-/** Each part by itself, and the note as half of its texts and half of its pictures: docs/decisions/0024. */
+/** Each part by itself, and the note as half of its texts and half of its pictures: docs/decisions/0025. */
 async function rowsOf({ id, title, images }: Note): Promise<Row[]> {
   const parts: Row[] = [{ id, kind: 'text', vector: await textVector(title) }];
   const pictures: Float32Array[] = [];

@@ -26,11 +26,11 @@ export const unknownName = (pointer: string, what: string, name: string, known: 
     violations: [{ pointer, detail: `expected ${known.join(', ')}` }],
   });
 
-/** It makes a vector of the whole picture, and its graph shows nothing of what lies between. */
+/** It makes one vector, and its graph shows nothing of what lies between. */
 export const noHiddenStates = (name: string, encoders: readonly string[]) =>
   new Problem({
     reason: Reason.ENCODER_UNSUITABLE,
-    detail: `${name} gives one vector for a picture and does not show its hidden states: there are no tokens to choose from.`,
+    detail: `${name} gives one vector and does not show its hidden states: there are no tokens to choose from.`,
     violations: [{ pointer: '/encoder', detail: `expected an encoder with hidden states: ${encoders.join(', ')}` }],
   });
 
