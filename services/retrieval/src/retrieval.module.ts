@@ -8,7 +8,7 @@ import { CollectionStatisticsEvents } from './collection/collection-statistics.e
 import { Collections } from './collection/collections.service.ts';
 import { DuplicateController } from './duplicate/duplicate.controller.ts';
 import { Duplicates } from './duplicate/duplicates.service.ts';
-import { DuplicatesScan } from './duplicate/duplicates-scan.operation.ts';
+import { defaultEvidenceLimits, DuplicatesScan, EVIDENCE_LIMITS, type EvidenceLimits } from './duplicate/duplicates-scan.operation.ts';
 import { Folding } from './duplicate/folding.service.ts';
 import { FoundPairs } from './duplicate/found-pairs.service.ts';
 import { PicturePairs } from './duplicate/picture-pairs.service.ts';
@@ -54,13 +54,14 @@ export interface RetrievalParts {
   readonly scanner: Scanner;
   readonly milvus?: Milvus;
   readonly copyLimits?: CopyLimits;
+  readonly evidenceLimits?: EvidenceLimits;
   readonly blobs?: Channel;
   readonly fetchHosts?: readonly string[];
 }
 
 @Module({})
 export class RetrievalModule {
-  static with({ models, scanner, milvus, copyLimits = defaultCopyLimits, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
+  static with({ models, scanner, milvus, copyLimits = defaultCopyLimits, evidenceLimits = defaultEvidenceLimits, blobs, fetchHosts = [] }: RetrievalParts): DynamicModule {
     return {
       module: RetrievalModule,
       controllers: [CollectionController, CollectionStatisticsEvents, DuplicateController, EmbeddingController, EvaluationController, GalleryController, ImportController, ItemController, ModelVersionController, SearchController],
@@ -69,6 +70,7 @@ export class RetrievalModule {
         { provide: SCANNER, useValue: scanner },
         { provide: MILVUS, useValue: milvus },
         { provide: COPY_LIMITS, useValue: copyLimits },
+        { provide: EVIDENCE_LIMITS, useValue: evidenceLimits },
         { provide: BLOBS, useValue: blobs },
         { provide: OutboundFetch, useValue: new OutboundFetch({ hosts: fetchHosts }) },
         BlobFiles,

@@ -11,6 +11,7 @@ import { SearchService } from '@touchstone/contracts/gen/touchstone/retrieval/v1
 import type { Models } from '@touchstone/models';
 import type { Health } from '@touchstone/runtime/lifecycle';
 import { type RunningService, type ServiceSurroundings, startService } from '@touchstone/service';
+import type { EvidenceLimits } from './duplicate/duplicates-scan.operation.ts';
 import { entities } from './entities.ts';
 import { Milvus } from './index/milvus.client.ts';
 import { Scanner } from './index/scanner.ts';
@@ -36,12 +37,14 @@ export interface RetrievalOptions extends ServiceSurroundings {
   readonly milvusAddress?: string;
   /** What is copied out of that Milvus's sight into this process; `defaultCopyLimits` when absent. */
   readonly copyLimits?: CopyLimits;
+  /** `defaultEvidenceLimits` when absent. */
+  readonly evidenceLimits?: EvidenceLimits;
 }
 
-export async function start({ models, blobs, fetchHosts, scanWorkers, vectorFolder, milvusAddress, copyLimits, ...surroundings }: RetrievalOptions): Promise<RunningService> {
+export async function start({ models, blobs, fetchHosts, scanWorkers, vectorFolder, milvusAddress, copyLimits, evidenceLimits, ...surroundings }: RetrievalOptions): Promise<RunningService> {
   const scanner = await Scanner.start({ workers: scanWorkers, vectorFolder });
   const milvus = milvusAddress ? await Milvus.at(milvusAddress) : undefined;
-  const service = await startService({ ...surroundings, name: 'retrieval', contracts: retrievalContracts, entities, module: RetrievalModule.with({ models, scanner, milvus, copyLimits, blobs, fetchHosts }) });
+  const service = await startService({ ...surroundings, name: 'retrieval', contracts: retrievalContracts, entities, module: RetrievalModule.with({ models, scanner, milvus, copyLimits, evidenceLimits, blobs, fetchHosts }) });
   return {
     ...service,
     async health(): Promise<Health[]> {

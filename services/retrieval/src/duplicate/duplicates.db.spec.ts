@@ -5,7 +5,7 @@ import type { ItemInputSchema } from '@touchstone/contracts/gen/touchstone/retri
 import { testDatabase, type TestDatabase } from '@touchstone/testing';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Replica, startReplica } from '../fixture/replica.ts';
 
 let database: TestDatabase;
@@ -232,6 +232,70 @@ it('normalises scores by a background', async () => {
   expect(pair.normalisedScore).toBeCloseTo(Math.cos((10 * Math.PI) / 180) - bias, 5);
   await scan({ threshold: 0.98, space: 'mine', normalisation: { sample: 100, neighbours: 1, threshold: 1.5 } });
   expect(await list()).toEqual([]);
+});
+
+describe('with pages of 7 pieces', () => {
+  const evidenceLimits = { page: 7, most: 500 };
+  let other: TestDatabase; // where no other replica takes the work
+  let small: Replica;
+  beforeEach(async () => {
+    other = await testDatabase({ service: 'retrieval' });
+    small = await startReplica(other, replica.tenant, { evidenceLimits });
+  });
+  afterEach(async () => {
+    await small.stop();
+    await other.drop();
+  });
+
+  /** Items of one direction and one picture: each two are a pair by both. */
+  async function writeEqual(name: string, count: number) {
+    await small.collections.putCollection({ collection: name, spaces: [{ name: 'mine', dimension: 2, modelVersion: 'mine@1', kinds: ['note'] }] }, small.options);
+    const items = Array.from({ length: count }, (_, index) => ({ ...at(`i${index}`, 0), createdAt: { seconds: BigInt(1_000 + index), nanos: 0 }, title: `title ${index}`, images: [picture(100, 90, 'one')] }));
+    for (let start = 0; start < count; start += 10) await small.items.upsertItems({ collection: name, items: items.slice(start, start + 10) }, small.options);
+  }
+  const begin = async (name: string) => (await small.duplicates.scanDuplicates({ collection: name }, small.options)).id;
+  async function ended(id: string) {
+    await expect.poll(async () => (await small.operations.getOperation({ id }, small.options)).state, { timeout: 20_000, interval: 20 }).toMatch(/succeeded|failed/);
+    return small.operations.getOperation({ id }, small.options);
+  }
+  async function expectAllPairs(name: string) {
+    const { duplicates } = await small.duplicates.listDuplicates({ collection: name, limit: 1000 }, small.options);
+    expect(duplicates.filter(({ isFolded }) => isFolded).map(({ keeper }) => keeper)).toEqual(Array.from({ length: 19 }, () => 'i0'));
+    for (const { evidence } of duplicates) expect([evidence!.pictures.length, evidence!.vectors.length]).toEqual([1, 1]);
+  }
+
+  it('finds many times what it holds at once, and says when it is too much', async () => {
+    await writeEqual('many', 20);
+    expect(await ended(await begin('many'))).toMatchObject({ state: 'succeeded', result: { pairs: 190, duplicates: 19 } });
+    await expectAllPairs('many');
+    await writeEqual('too-many', 30); // 435 pairs
+    expect(await ended(await begin('too-many'))).toMatchObject({ state: 'failed', problem: { reason: 'too-many-duplicates', detail: expect.stringContaining('More than 500') } });
+  });
+
+  it('forgets the pages of a checkpoint that was not reached when another replica goes on', async () => {
+    await writeEqual('stopped', 20);
+    const otherOwner = new pg.Client({ connectionString: other.ownerUrl });
+    await otherOwner.connect();
+    await otherOwner.query(`
+      create table public.gate (open_to integer not null);
+      insert into public.gate values (250);
+      create function public.pass() returns trigger language plpgsql security definer as $$
+      begin
+        while (select count(*) from retrieval.duplicate_found) >= (select open_to from public.gate) loop perform pg_sleep(0.02); end loop;
+        return null;
+      end $$;
+      create trigger pass before insert on retrieval.duplicate_found for each statement execute function public.pass()`);
+    const id = await begin('stopped');
+    // 190 pieces of pictures are a checkpoint, and those of vectors are stored by sevens before the next.
+    await expect.poll(async () => Number((await otherOwner.query('select count(*) from retrieval.duplicate_found')).rows[0].count), { timeout: 20_000, interval: 20 }).toBeGreaterThanOrEqual(250);
+    const stopping = small.stop();
+    await otherOwner.query('update public.gate set open_to = 1000000');
+    await otherOwner.end();
+    await stopping;
+    small = await startReplica(other, replica.tenant, { evidenceLimits });
+    expect(await ended(id)).toMatchObject({ state: 'succeeded', result: { pairs: 190, duplicates: 19 } });
+    await expectAllPairs('stopped');
+  });
 });
 
 it.each<[string, object, Reason, string]>([

@@ -2,23 +2,18 @@ import { Injectable } from '@nestjs/common';
 import type { Tenant } from '@touchstone/runtime/tenant';
 import type { EntityManager } from 'typeorm';
 import { nextPosition } from '../collection/log-position.ts';
-import { keepers } from './keepers.ts';
+import { type DuplicatePair, Keepers } from './keepers.ts';
 
 /** Items of one write to the log. */
 const chunk = 500;
+/** Pairs that are in memory at once. */
+const fetchedPairs = 10_000;
 
 /** An item that is written or deleted, and hashes of what it will say. */
 export interface WrittenContent {
   readonly id: string;
   /** In no order; absent when the item is deleted. */
   readonly contentHashes?: readonly string[];
-}
-
-interface PairRow {
-  keeper: string;
-  duplicate: string;
-  strength: number;
-  state: string;
 }
 
 /**
@@ -34,19 +29,12 @@ export class Folding {
    */
   async refold(transaction: EntityManager, tenant: Tenant, collection: string, around?: readonly string[]): Promise<number> {
     const among = around ? await linked(transaction, tenant, collection, around) : null;
-    const pairs = await transaction.query<PairRow[]>(
-      `select keeper, duplicate, strength, state from retrieval.duplicate
-       where tenant_id = $1 and collection = $2 and state <> 'dismissed' and ($3::text[] is null or keeper = any($3))`,
-      [tenant.id, collection, among],
-    );
+    const decided = await decidedKeepers(transaction, tenant, collection, among);
     const items = await transaction.query<{ id: string; keeper: string | null }[]>(
-      `select id, keeper from retrieval.item i where tenant_id = $1 and collection = $2
-       and case when $3::text[] is not null then id = any($3) else keeper is not null or exists (
-         select from retrieval.duplicate d where d.tenant_id = $1 and d.collection = $2 and (d.keeper = i.id or d.duplicate = i.id)) end
-       order by created_at, id collate "C"`,
-      [tenant.id, collection, among],
+      `select id, keeper from retrieval.item where tenant_id = $1 and collection = $2
+       and case when $3::text[] is not null then id = any($3) else keeper is not null or id = any($4) end`,
+      [tenant.id, collection, among, [...decided.keys()]],
     );
-    const decided = keepers(items.map(({ id }) => id), pairs.map(({ state, ...pair }) => ({ ...pair, isMerged: state === 'merged' })));
     const changed = items.filter(({ id, keeper }) => keeper !== (decided.get(id) ?? null)).map(({ id }) => id);
     for (let start = 0; start < changed.length; start += chunk) {
       const ids = changed.slice(start, start + chunk);
@@ -81,6 +69,32 @@ export class Folding {
     await this.refold(transaction, tenant, collection, [...new Set(others)]);
     return true;
   }
+}
+
+/** The keepers of all items, or of some that no pair links with others; pairs are read in pages, since there may be many. */
+async function decidedKeepers(transaction: EntityManager, tenant: Tenant, collection: string, among: readonly string[] | null): Promise<ReadonlyMap<string, string>> {
+  const wanted = `d.tenant_id = $1 and d.collection = $2 and ($3::text[] is null or d.keeper = any($3))`;
+  const parameters = [tenant.id, collection, among];
+  const keepers = new Keepers(await transaction.query<DuplicatePair[]>(`select keeper, duplicate from retrieval.duplicate d where ${wanted} and state = 'merged'`, parameters));
+  // Of pairs that this very transaction wrote there are no statistics, and each would look through all items.
+  if (!among) await transaction.query('set local enable_nestloop = off');
+  await transaction.query(
+    `declare folded no scroll cursor for
+     select d.keeper, d.duplicate, (k.created_at, k.id collate "C") < (i.created_at, i.id collate "C") as is_older from retrieval.duplicate d
+     join retrieval.item k on k.tenant_id = d.tenant_id and k.collection = d.collection and k.id = d.keeper
+     join retrieval.item i on i.tenant_id = d.tenant_id and i.collection = d.collection and i.id = d.duplicate
+     where ${wanted} and d.state = 'open'
+     order by i.created_at, i.id collate "C", d.strength desc, k.created_at, k.id collate "C"`,
+    parameters,
+  );
+  for (let page: (DuplicatePair & { is_older: boolean })[]; ; ) {
+    page = await transaction.query(`fetch ${fetchedPairs} from folded`);
+    for (const { is_older, ...pair } of page) keepers.offer(pair, is_older);
+    if (page.length < fetchedPairs) break;
+  }
+  await transaction.query('close folded');
+  if (!among) await transaction.query('set local enable_nestloop to default');
+  return keepers.keeperOf;
 }
 
 /** The items and all that pairs lead to from them. */

@@ -1,12 +1,7 @@
 /** Two items that are duplicates of each other. */
 export interface DuplicatePair {
-  /** The older one. */
   readonly keeper: string;
   readonly duplicate: string;
-  /** The larger, the surer. */
-  readonly strength: number;
-  /** Somebody has decided that the duplicate is one of this keeper. */
-  readonly isMerged?: boolean;
 }
 
 /**
@@ -17,24 +12,33 @@ export interface DuplicatePair {
  * - no keeper is a duplicate, and a keeper is older than its duplicates;
  * - no two items that are shown are similar, unless a decision by hand stands in between.
  *
- * @param items that occur in `pairs`, oldest first. @param pairs those that were dismissed are not among them.
- * @returns the keeper of each duplicate: the strongest of its pairs with a keeper, the older keeper on a tie.
+ * Pairs come one by one, so that only what was decided is held. Those that were dismissed are not among them.
  */
-export function keepers(items: readonly string[], pairs: readonly DuplicatePair[]): Map<string, string> {
-  const keeperOf = new Map<string, string>();
-  const keeping = new Set<string>();
-  for (const { keeper, duplicate } of pairs.filter(({ isMerged }) => isMerged)) {
-    keeperOf.set(duplicate, keeper);
-    keeping.add(keeper);
+export class Keepers {
+  readonly #keeperOf = new Map<string, string>();
+  /** Decided by hand. */
+  readonly #keeping = new Set<string>();
+
+  constructor(merged: Iterable<DuplicatePair>) {
+    for (const { keeper, duplicate } of merged) {
+      this.#keeperOf.set(duplicate, keeper);
+      this.#keeping.add(keeper);
+    }
   }
-  const towardsOlder = Map.groupBy(pairs, ({ duplicate }) => duplicate);
-  const age = new Map(items.map((id, index) => [id, index]));
-  for (const item of items) {
-    if (keeperOf.has(item)) continue;
-    const candidates = keeping.has(item) ? [] : (towardsOlder.get(item) ?? []).filter(({ keeper }) => keeping.has(keeper));
-    const best = candidates.sort((a, b) => b.strength - a.strength || age.get(a.keeper)! - age.get(b.keeper)!).at(0);
-    if (best) keeperOf.set(item, best.keeper);
-    else keeping.add(item);
+
+  /** The keeper of each duplicate: the strongest of its pairs with a keeper, the older keeper on a tie. */
+  get keeperOf(): ReadonlyMap<string, string> {
+    return this.#keeperOf;
   }
-  return keeperOf;
+
+  /**
+   * Takes a pair. They come by their duplicates, the oldest first; of one duplicate the strongest first, and of equal ones that with the
+   * older keeper.
+   *
+   * @param isOlder whether the keeper is: times change after a pair was found.
+   */
+  offer({ keeper, duplicate }: DuplicatePair, isOlder: boolean): void {
+    if (this.#keeperOf.has(duplicate) || this.#keeping.has(duplicate)) return;
+    if (this.#keeping.has(keeper) || (isOlder && !this.#keeperOf.has(keeper))) this.#keeperOf.set(duplicate, keeper);
+  }
 }

@@ -74,7 +74,7 @@ export class PicturePairs {
   }
 
   /** All pairs of equal or nearly equal pictures of different items. @returns pictures that were compared. */
-  async find(tenant: Tenant, collection: string, found: (evidence: FoundEvidence) => void, signal: AbortSignal): Promise<number> {
+  async find(tenant: Tenant, collection: string, found: (evidence: FoundEvidence) => void, options: { signal: AbortSignal; room: () => Promise<void> }): Promise<number> {
     const rows = await this.database.transaction(tenant, (transaction) =>
       transaction.query<PictureRow[]>(
         `select item_id, part, sha256, hash, quality from retrieval.item_image left join retrieval.picture_hash using (tenant_id, sha256)
@@ -88,6 +88,7 @@ export class PicturePairs {
       const distance = says(shown[0]) ? 0 : undefined;
       for (let left = 0; left < shown.length; left++) {
         for (const other of shown.slice(left + 1)) offer(shown[left], other, { isSameFile: true, distance, quality: quality ?? 0 }, found);
+        await options.room();
       }
     }
     const hashed = files.filter(([row]) => says(row));
@@ -97,7 +98,7 @@ export class PicturePairs {
         const [a, b] = [hashed[left], hashed[right]];
         const match = { isSameFile: false, distance: hashDistance(a[0].hash!, b[0].hash!), quality: Math.min(a[0].quality!, b[0].quality!) };
         for (const one of a) for (const other of b) offer(one, other, match, found);
-      }, signal);
+      }, options);
     } finally {
       search.close();
     }

@@ -1,7 +1,7 @@
 import type { Entry, Generation } from './generation.ts';
 import { type KindSet, kindSet, kindsOf } from './kind-set.ts';
 import { pairPrefix } from './pair-prefix.ts';
-import { PairSearch, type Square } from './pair-search.ts';
+import { type FindOptions, PairSearch, type Square } from './pair-search.ts';
 import { quantiseQuery } from './quantisation.ts';
 import type { Scanner } from './scanner.ts';
 import type { SpaceRows } from './space-rows.ts';
@@ -82,12 +82,12 @@ export class CollectionPairs {
    *
    * @param blocks of this collection, now or in a process before; items before the first block belong to it.
    */
-  async find(blocks: readonly string[], block: number, found: (pair: PartPair) => void, signal?: AbortSignal): Promise<void> {
+  async find(blocks: readonly string[], block: number, found: (pair: PartPair) => void, options?: FindOptions): Promise<void> {
     this.#search ??= PairSearch.ofRows(this.scanner, { rows: this.rows, list: this.#list, prefix: this.#prefix() }, this.threshold);
     const search = await this.#search;
     const ends = [...blocks.slice(1).map((id) => this.#positionOf(id)), this.length];
     const from = block === 0 ? 0 : ends[block - 1];
-    await search.find(squares(from, ends[block], this.length), (left, right) => this.#offer(left, right, found), signal);
+    await search.find(squares(from, ends[block], this.length), (left, right) => this.#offer(left, right, found), options);
   }
 
   /**

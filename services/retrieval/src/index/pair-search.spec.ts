@@ -148,7 +148,7 @@ it('stops between two jobs when it is cancelled, and gives its memory back', asy
       yield whole(100);
     }
   }
-  await expect(search.find(squares(), () => undefined, controller.signal)).rejects.toThrow('enough');
+  await expect(search.find(squares(), () => undefined, { signal: controller.signal })).rejects.toThrow('enough');
   expect(given).toBeLessThan(30);
   search.close();
   rows.free();

@@ -34,6 +34,12 @@ export interface Square {
 /** Called with pairs of positions, at most `capacity` of them in a turn of the event loop. */
 export type Found = (left: number, right: number) => void;
 
+export interface FindOptions {
+  readonly signal?: AbortSignal;
+  /** Awaited by each thread's lane after it brought pairs: who cannot hold more makes it wait. */
+  readonly room?: () => Promise<void>;
+}
+
 const jobBytes = 80;
 const capacity = 4096;
 /** Positions that one job prepares. */
@@ -98,7 +104,7 @@ export class PairSearch {
   }
 
   /** Searches the squares on all threads, one job a thread at a time, so that a search of items waits for a few milliseconds at most. */
-  async find(squares: Iterable<Square>, found: Found, signal?: AbortSignal): Promise<void> {
+  async find(squares: Iterable<Square>, found: Found, { signal, room }: FindOptions = {}): Promise<void> {
     await this.#share(squares, async (square, job) => {
       const { uint32 } = this.scanner.arena;
       this.#write(job, square);
@@ -107,6 +113,7 @@ export class PairSearch {
         signal?.throwIfAborted();
         await this.scanner.run(job, this.kernel);
         this.#read(job, square, found);
+        await room?.();
       } while (uint32[word + 10] < uint32[word + 9]);
     });
   }

@@ -10,8 +10,8 @@ let second: Replica;
 
 beforeAll(async () => {
   [database, milvus] = await Promise.all([testDatabase({ service: 'retrieval' }), startMilvus({ timeTickMs: 20 })]);
-  first = await startReplica(database, undefined, milvus.address, { searched: 100, compared: 100 });
-  second = await startReplica(database, first.tenant, milvus.address, { searched: 10, compared: 100 });
+  first = await startReplica(database, undefined, { milvusAddress: milvus.address, copyLimits: { searched: 100, compared: 100 } });
+  second = await startReplica(database, first.tenant, { milvusAddress: milvus.address, copyLimits: { searched: 10, compared: 100 } });
 });
 afterAll(async () => {
   await first?.stop();
