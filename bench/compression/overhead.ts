@@ -1,7 +1,7 @@
 // What the service adds to the encoder's own call: `POST /v1/visual/compress` against `VisionEncoder.encode` on the same model
 // server, interleaved, one caller, each picture new; then the same pictures again, whose tokens are there.
 // npm run bench:compression -w bench [-- <pictures>]
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ import sharp from 'sharp';
 const count = Number(process.argv[2] ?? 40);
 const batch = 8;
 const kept = 28;
+const restSeconds = 8;
 const random = seededRandom(1);
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -54,7 +55,30 @@ async function timed(into: number[], work: () => Promise<unknown>): Promise<void
   into.push(performance.now() - started);
 }
 
+/** Milliseconds of CPU that the platform's process and PostgreSQL have used: neither the model server nor what decodes pictures. */
+function platformCpuMs(): number {
+  const all = execFileSync('ps', ['-eo', 'pid=,ppid=,args='], { encoding: 'utf8' })
+    .split('\n')
+    .map((line) => line.trim().split(/ +/))
+    .map(([pid, parent, ...words]) => ({ pid: Number(pid), parent: Number(parent), command: words.join(' ') }));
+  const postmaster = all.find(({ command }) => command.includes('bin/postgres') && command.includes(folder))!.pid;
+  const pids = [platform.processes[0].pid, postmaster, ...all.filter(({ parent }) => parent === postmaster).map(({ pid }) => pid)];
+  return pids.reduce((sum, pid) => {
+    const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /, '').split(' ').slice(11, 13);
+    return sum + (Number(user) + Number(system)) * 10;
+  }, 0);
+}
+
+/** CPU of one call in milliseconds, which the machine's other work does not lengthen as it does the call. @param restMs that is used in a second without calls. */
+async function cpuOf(used: () => number, work: () => Promise<unknown>, restMs = 0): Promise<number> {
+  const [before, started] = [used(), performance.now()];
+  for (let call = 0; call < count; call++) await work();
+  return rounded((used() - before - (restMs * (performance.now() - started)) / 1_000) / count);
+}
+
+const rounded = (value: number) => Math.round(value * 10) / 10;
 const ms: Record<'encode' | 'compress' | 'cached' | 'otherBudget' | 'encodeBatch' | 'compressBatch', number[]> = { encode: [], compress: [], cached: [], otherBudget: [], encodeBatch: [], compressBatch: [] };
+let cpuMs = {};
 try {
   for (let warm = 0; warm < 5; warm++) await Promise.all([encode([await newPicture()]), compress(await newPicture())]);
   for (let round = 0; round < count; round++) {
@@ -69,8 +93,15 @@ try {
     const [some, others] = await Promise.all([0, 1].map(() => Promise.all(Array.from({ length: batch }, newPicture))));
     await timed(ms.encodeBatch, () => encode(some));
     await timed(ms.compressBatch, () => compressBatch(others));
-    await delay(0);
   }
+  const pictures = await Promise.all(Array.from({ length: 2 * count }, newPicture));
+  const ownCpuMs = () => Object.values(process.cpuUsage()).reduce((sum, microseconds) => sum + microseconds / 1_000, 0);
+  const encodeMs = await cpuOf(ownCpuMs, () => encode([pictures.shift()!]));
+  const before = platformCpuMs();
+  await delay(restSeconds * 1_000);
+  const restMs = (platformCpuMs() - before) / restSeconds;
+  const compressMs = await cpuOf(platformCpuMs, () => compress(pictures.shift()!), restMs);
+  cpuMs = { rest: rounded(restMs), encode: encodeMs, compress: compressMs, added: rounded(compressMs - encodeMs) };
 } finally {
   await platform.stop();
   await models.close();
@@ -80,7 +111,6 @@ try {
 }
 
 const quantile = (values: readonly number[], q: number) => values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))];
-const rounded = (value: number) => Math.round(value * 10) / 10;
 const rows = Object.entries(ms).map(([name, values]) => ({ name, bestMs: rounded(Math.min(...values)), p50Ms: rounded(quantile(values, 0.5)), p90Ms: rounded(quantile(values, 0.9)), calls: values.length }));
 /** By quantiles: 0, the best calls, is what a machine says that does other work too. */
 const overheadMs = Object.fromEntries(
@@ -90,9 +120,9 @@ const overheadMs = Object.fromEntries(
   }),
 );
 console.table(rows);
-console.info(overheadMs);
+console.info(overheadMs, cpuMs);
 mkdirSync(new URL('../results/', import.meta.url), { recursive: true });
 writeFileSync(
   new URL('../results/compression-overhead.json', import.meta.url),
-  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), command: 'npm run bench:compression -w bench', machine: { cores: availableParallelism(), load: loadavg().map(rounded), node: process.version }, batch, rows, overheadMs }, undefined, 2)}\n`,
+  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), command: 'npm run bench:compression -w bench', machine: { cores: availableParallelism(), load: loadavg().map(rounded), node: process.version }, batch, rows, overheadMs, cpuMs }, undefined, 2)}\n`,
 );

@@ -95,9 +95,11 @@ export class KeptTokens {
       const scores = storedScores(choice.scores ?? picture.scores);
       compressions.set(choiceId(id, wanted), { id: choiceId(id, wanted), encodingId: id, method: method.name, seed, indices: [...choice.indices], scores, blobId, expiresAt });
     }
-    if (files.length > 0) await this.blobs.write(files, call);
-    const isNothingNew = files.length === 0;
-    const saved = isNothingNew ? known : await this.store.save(call.tenant, { encodings: [...encodings.values()], compressions: [...compressions.values()], gone: known.gone }, now);
+    let saved: Stored = known;
+    if (files.length > 0) {
+      await this.blobs.write(files, call);
+      saved = await this.store.save(call.tenant, { encodings: [...encodings.values()], compressions: [...compressions.values()], gone: known.gone }, now);
+    }
     return Promise.all(
       sources.map(async ({ facts, tokens }) => {
         const id = encodingId(facts);
