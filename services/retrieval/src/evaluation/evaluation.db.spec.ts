@@ -144,20 +144,32 @@ it('goes on behind its last checkpoint when its replica stops, to the same figur
   expect(replica.asked.texts).toHaveLength(many.length - 50); // of a checkpoint
 });
 
-it('begins anew when another version becomes active in between, so that all queries are measured in one', async () => {
+/** Another version becomes active while the nth query is embedded, until the test has ended. */
+function switchAt(nth: number): void {
   const version = { collection, space: 'text', modelVersion: 'hash@2' };
   let embedded = 0;
   replica.hooks.beforeEmbedding = async (_, inputs) => {
     const before = embedded;
     embedded += inputs;
-    if (before < 60 && embedded >= 60) await replica.versions.switchModelVersion(version, replica.options);
+    if (before < nth && embedded >= nth) await replica.versions.switchModelVersion(version, replica.options);
   };
   onTestFinished(async () => {
     delete replica.hooks.beforeEmbedding;
     await replica.versions.switchModelVersion({ ...version, modelVersion: 'hash@1' }, replica.options);
   });
+}
+
+it.each([60, 110])('begins anew when another version becomes active at query %d of 120, so that all are measured in one', async (nth) => {
+  switchAt(nth);
   const { tasks } = await evaluate({ queries: many });
   delete replica.hooks.beforeEmbedding;
   const { tasks: [{ versions: [{ figures }] }] } = await evaluate({ queries: many, modelVersions: ['hash@2'] });
   expect(tasks[0].versions[0].figures).toEqual(figures);
+});
+
+it('goes on when another version becomes active, if the versions that are measured were named', async () => {
+  switchAt(60);
+  replica.asked.texts.length = 0;
+  await evaluate({ queries: many, modelVersions: ['hash@1'] });
+  expect(replica.asked.texts).toHaveLength(many.length);
 });

@@ -2,6 +2,7 @@ import { setImmediate as otherWork } from 'node:timers/promises';
 import { fromJson, type JsonObject } from '@bufbuild/protobuf';
 import { EvaluateRequestSchema, type EvaluateRequest, type LabelledQuery } from '@touchstone/contracts/gen/touchstone/retrieval/v1/evaluation_pb';
 import { type OperationContext, OperationHandler } from '@touchstone/operations';
+import type { Tenant } from '@touchstone/runtime/tenant';
 import { Collections } from '../collection/collections.service.ts';
 import { indexKey } from '../collection/versions.ts';
 import { Queries } from '../search/queries.service.ts';
@@ -28,7 +29,7 @@ export interface EvaluationInput extends JsonObject {
 interface Checkpoint extends JsonObject {
   /** Of the first queries: each measure, in each version. */
   values: number[][][];
-  /** Versions that were active then. */
+  /** Versions that were active then; none where the request names what is measured. */
   active: string[];
 }
 
@@ -48,19 +49,24 @@ export class Evaluation implements OperationHandler<JsonObject> {
     const measures = measuresAt(request.k.length > 0 ? request.k : defaultDepths);
     const total = request.queries.length;
 
-    let state = (context.checkpoint as Checkpoint | undefined) ?? { values: [], active: [] };
+    let state = (context.checkpoint as Checkpoint | undefined) ?? { values: [], active: await this.activeVersions(tenant, request) };
     while (state.values.length < total) {
       signal.throwIfAborted();
-      const { collection } = await this.collections.get(tenant, request.collection);
-      const active = collection.spaces.map(indexKey);
+      const values = await this.measure(context, request, { measures, token, from: state.values.length });
+      const active = await this.activeVersions(tenant, request);
       // Queries of one evaluation are measured in one version: it begins anew when another one became active.
-      const before = active.join() === state.active.join() ? state.values : [];
-      const values = await this.measure(context, request, { measures, token, from: before.length });
-      state = { values: [...before, ...values], active };
+      state = active.join() === state.active.join() ? { active, values: [...state.values, ...values] } : { active, values: [] };
       context.progress({ done: state.values.length, total });
       await context.save(state);
     }
     return { tasks: await summary(request, measures, state.values, signal) };
+  }
+
+  /** Those that are measured; none where the request names what is. */
+  private async activeVersions(tenant: Tenant, request: EvaluateRequest): Promise<string[]> {
+    if (request.modelVersions.length > 0) return [];
+    const { collection } = await this.collections.get(tenant, request.collection);
+    return collection.spaces.map(indexKey);
   }
 
   /** The next queries, each in every version. @throws Problem of a search that points to its query: `/queries/<index>…` */
