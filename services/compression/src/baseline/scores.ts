@@ -23,20 +23,30 @@ export function variationScores({ layers, tokens, width }: HiddenStates): Float6
  */
 export function approximationScores(rows: Float32Array, tokens: number, width: number, basis = 10): Float64Array {
   const directions: Float64Array[] = [];
-  const rest = (token: number) => {
-    const left = Float64Array.from(rows.subarray(token * width, (token + 1) * width));
+  const left = new Float64Array(width);
+  /** Leaves in `left` what the directions do not make up of a token. @returns its length. */
+  const approximate = (token: number): number => {
+    left.set(rows.subarray(token * width, (token + 1) * width));
     // Twice: what rounding leaves of the first time is gone after the second.
-    for (const direction of [...directions, ...directions]) {
-      const along = left.reduce((sum, value, i) => sum + value * direction[i], 0);
-      for (let i = 0; i < width; i++) left[i] -= along * direction[i];
+    for (let round = 0; round < 2; round++) {
+      for (const direction of directions) {
+        let along = 0;
+        for (let i = 0; i < width; i++) along += left[i] * direction[i];
+        for (let i = 0; i < width; i++) left[i] -= along * direction[i];
+      }
     }
-    return left;
+    return lengthOf(left);
   };
   for (const token of new Set(strideTokens(tokens, Math.min(basis, tokens)))) {
-    const left = rest(token);
-    const length = Math.hypot(...left);
-    const whole = Math.hypot(...rows.subarray(token * width, (token + 1) * width));
+    const length = approximate(token);
+    const whole = lengthOf(rows.subarray(token * width, (token + 1) * width));
     if (length > 1e-6 * whole) directions.push(left.map((value) => value / length));
   }
-  return Float64Array.from({ length: tokens }, (_, token) => Math.hypot(...rest(token)));
+  return Float64Array.from({ length: tokens }, (_, token) => approximate(token));
+}
+
+function lengthOf(vector: Float32Array | Float64Array): number {
+  let squares = 0;
+  for (let i = 0; i < vector.length; i++) squares += vector[i] ** 2;
+  return Math.sqrt(squares);
 }

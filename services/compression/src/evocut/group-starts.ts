@@ -1,4 +1,4 @@
-/** Other beginnings of EvoCut's groups, and an average over several: extensions of ours, which the service has off by default. */
+/** Other beginnings of EvoCut's groups, and an average over several: extensions of ours, for the report; the service has none of them. */
 import { evolutionScores, type EvocutParameters, type GroupStart, type HiddenStates, paperParameters } from './evocut.ts';
 
 /**
