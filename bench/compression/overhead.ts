@@ -1,6 +1,6 @@
 // What the service adds to the encoder's own call: `POST /v1/visual/compress` against `VisionEncoder.encode` on the same model
 // server, interleaved, one caller, each picture new; then the same pictures again, whose tokens are there.
-// npm run bench:compression -w bench [-- <pictures>]
+// npm run bench:compression-service -w bench [-- <pictures>]
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -124,5 +124,5 @@ console.info(overheadMs, cpuMs);
 mkdirSync(new URL('../results/', import.meta.url), { recursive: true });
 writeFileSync(
   new URL('../results/compression-overhead.json', import.meta.url),
-  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), command: 'npm run bench:compression -w bench', machine: { cores: availableParallelism(), load: loadavg().map(rounded), node: process.version }, batch, rows, overheadMs, cpuMs }, undefined, 2)}\n`,
+  `${JSON.stringify({ date: new Date().toISOString().slice(0, 10), command: 'npm run bench:compression-service -w bench', machine: { cores: availableParallelism(), load: loadavg().map(rounded), node: process.version }, batch, rows, overheadMs, cpuMs }, undefined, 2)}\n`,
 );
