@@ -100,9 +100,13 @@ export class CollectionCopies implements OnApplicationShutdown {
     const { searched } = this.limits;
     const vectors = await this.collectionLog.countVectors(tenant, name, searched + 1);
     if (vectors > searched || this.vectors + vectors > copiesAtOnce * searched) return undefined;
-    const view = await this.viewOf(tenant, name);
-    this.vectors += vectors;
-    return { view, vectors, users: 0, isRetired: false };
+    this.vectors += vectors; // at once: others open theirs meanwhile
+    try {
+      return { view: await this.viewOf(tenant, name), vectors, users: 0, isRetired: false };
+    } catch (error) {
+      this.vectors -= vectors;
+      throw error;
+    }
   }
 
   private async viewOf(tenant: Tenant, name: string): Promise<CollectionView> {
