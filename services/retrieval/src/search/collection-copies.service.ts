@@ -9,6 +9,8 @@ import { tooManyVectors } from './search.errors.ts';
 
 /** Copies that are searched may have so many times the vectors of one, together. */
 const copiesAtOnce = 10;
+/** Before the vectors of a collection that was too large are counted again. */
+const refusedMs = 30_000;
 
 /** A copy in use. */
 export interface Copy {
@@ -31,6 +33,8 @@ interface StandIn {
 @Injectable()
 export class CollectionCopies implements OnApplicationShutdown {
   private readonly standIns = new Map<string, Promise<StandIn | undefined>>();
+  /** Collections that were too large, and until when they count as such. */
+  private readonly refusedUntil = new Map<string, number>();
   private vectors = 0;
 
   constructor(
@@ -59,6 +63,7 @@ export class CollectionCopies implements OnApplicationShutdown {
    */
   async standIn(tenant: Tenant, name: string): Promise<Copy | undefined> {
     const key = keyOf(tenant, name);
+    if ((this.refusedUntil.get(key) ?? 0) > Date.now()) return undefined;
     let opened = this.standIns.get(key);
     if (!opened) {
       opened = this.open(tenant, name);
@@ -67,7 +72,11 @@ export class CollectionCopies implements OnApplicationShutdown {
       opened.then((standIn) => standIn ?? forget(), forget);
     }
     const standIn = await opened;
-    if (!standIn) return undefined;
+    if (!standIn) {
+      this.refusedUntil.set(key, Date.now() + refusedMs);
+      return undefined;
+    }
+    if (standIn.isRetired) return this.standIn(tenant, name);
     standIn.users += 1;
     const release = async () => {
       standIn.users -= 1;
@@ -116,6 +125,7 @@ export class CollectionCopies implements OnApplicationShutdown {
   }
 
   private async retireKey(key: string): Promise<void> {
+    this.refusedUntil.delete(key);
     const standIn = await this.standIns.get(key)?.catch(() => undefined);
     this.standIns.delete(key);
     if (!standIn || standIn.isRetired) return;
