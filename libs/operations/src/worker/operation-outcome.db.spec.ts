@@ -69,6 +69,15 @@ describe('cancel', () => {
   });
 });
 
+it('what has succeeded keeps its result and nothing that it was made of; what failed may be tried again', async () => {
+  const kept = (id: string) => rows(`select input::text <> '{}' as input, checkpoint is not null as checkpoint, result is not null as result from retrieval.operation where id = $1`, id);
+  const service = await start({ after: (unit) => (unit < 3 ? Promise.resolve() : Promise.reject(new Problem({ reason: Reason.INVALID_REQUEST, detail: 'not three' }))) });
+  const [good, bad] = [await service.count(tenant(), 2), await service.count(tenant(), 3)];
+  for (const id of [good, bad]) await finished(service, id);
+  expect(await kept(good)).toEqual([{ input: false, checkpoint: false, result: true }]);
+  expect(await kept(bad)).toEqual([{ input: true, checkpoint: true, result: false }]);
+});
+
 describe('failure', () => {
   const quick = { retry: { attempts: 3, firstDelayMs: 1, maximumDelayMs: 1 } };
 

@@ -130,7 +130,7 @@ export class OperationQueue {
     });
   }
 
-  /** @throws LeaseLost */
+  /** What succeeded cannot be tried again, so what it was made of goes: an input may have megabytes. @throws LeaseLost */
   async finish(held: HeldOperation, progress: Progress, outcome: Outcome): Promise<void> {
     const { service } = this.options;
     const result = outcome.state === 'succeeded' ? JSON.stringify(outcome.result) : null;
@@ -139,7 +139,7 @@ export class OperationQueue {
       await transaction.query(`delete from ${service}.operation_queue where tenant_id = $1 and id = $2`, [held.tenant.id, held.id]);
       const [rows] = await transaction.query(
         `update ${service}.operation set state = $4, result = $5, problem = $6, done = $7, total = $8, is_cancel_requested = false, ${changed}
-         ${whileHeld} returning id`,
+         ${outcome.state === 'succeeded' ? `, input = '{}', checkpoint = null` : ''} ${whileHeld} returning id`,
         [...key, outcome.state, result, problem, progress.done, progress.total ?? null],
       );
       onlyRow(rows, held);
