@@ -24,7 +24,8 @@ const { values: option, positionals } = parseArgs({
   },
 });
 const [file] = positionals;
-if (file === undefined || (option['language-model'] === undefined) !== (option.tokenizer === undefined)) {
+const counts = [...option.keep.split(','), option.answer, option.repeat].map(Number);
+if (file === undefined || counts.some((count) => !(Number.isInteger(count) && count >= 1)) || (option['language-model'] === undefined) !== (option.tokenizer === undefined)) {
   console.error('expected: PICTURE [--keep 256,128,64,28] [--method evocut] [--question TEXT] [--sequential] [--answer TOKENS] [--repeat TIMES] [--language-model HOST:PORT --tokenizer FILE]');
   process.exit(2);
 }
