@@ -70,6 +70,18 @@ describe('limits of a request', () => {
     await post(note(bodyLimitBytes + 1)).expect(413).expect('Content-Type', 'application/problem+json');
   });
 
+  it('answers a client without a key that sends its body all the same, and closes: the connection is not reset', async () => {
+    const resets: Error[] = [];
+    for (let call = 0; call < 5; call++) {
+      const { socket, ended } = dial();
+      socket.on('error', (error) => resets.push(error));
+      socket.write(head('POST /v1/echoes HTTP/1.1', 'Content-Type: application/json', 'Connection: close', 'Content-Length: 5000000'));
+      socket.write(' '.repeat(5_000_000));
+      expect(await ended).toMatch(/^HTTP\/1\.1 401 [^]*"type":"\/problems\/unauthenticated"/);
+    }
+    expect(resets).toEqual([]);
+  });
+
   it('asks for the key before it reads the body', async () => {
     const { socket, answered } = dial();
     socket.write(head('POST /v1/echoes HTTP/1.1', 'Content-Type: application/json', 'Content-Length: 1000'));

@@ -8,6 +8,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { problemDocument, problemOf, problemType } from '../rest/problem-document.ts';
 import { sendProblem } from '../rest/problem.filter.ts';
 import { takeBytes } from './bodies-of-bytes.ts';
+import { awaitUnreadBodies } from './unread-body.ts';
 
 /** What the HTTP server grants to a client that nobody knows yet. */
 export interface ServerOptions {
@@ -50,6 +51,7 @@ export function httpServer({ bodyLimitBytes, trustProxy, requestTimeoutMs }: Ser
     }
   });
   takeBytes(server);
+  awaitUnreadBodies(server);
   server.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     void reply.headers(securityHeaders).header('x-request-id', request.id);
     done();
