@@ -2,7 +2,7 @@ import { expect, it, vi } from 'vitest';
 import { isFull, record } from './fault-results.ts';
 import { MortalPlatform } from './mortal-platform.ts';
 
-const kills = isFull ? 5 : 2;
+const kills = isFull ? 5 : 1;
 const batchQueries = 50;
 const queries = (kills + 2) * batchQueries;
 

@@ -3,7 +3,7 @@ import { expect, it, vi } from 'vitest';
 import { isFull, record } from './fault-results.ts';
 import { MortalPlatform } from './mortal-platform.ts';
 
-const kills = isFull ? 3 : 2;
+const kills = isFull ? 3 : 1;
 const batchItems = 500;
 const items = (kills + 1) * batchItems;
 

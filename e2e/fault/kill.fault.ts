@@ -7,7 +7,7 @@ import { startTestPlatform, type TestPlatform } from '@touchstone/testing';
 import { expect, it, onTestFinished } from 'vitest';
 import { isFull, record } from './fault-results.ts';
 
-const rounds = isFull ? 20 : 8;
+const rounds = isFull ? 20 : 6;
 const batchSize = 10;
 
 /**

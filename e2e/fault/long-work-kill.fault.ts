@@ -5,7 +5,7 @@ import { expect, it, vi } from 'vitest';
 import { isFull, record } from './fault-results.ts';
 import { MortalPlatform } from './mortal-platform.ts';
 
-const kills = isFull ? 20 : 4;
+const kills = isFull ? 20 : 3;
 const batchSize = 10;
 const models = ['embed-text', 'embed-text-wordllama'] as const;
 
