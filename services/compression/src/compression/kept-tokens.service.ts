@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { setImmediate as otherWork } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import type { Call } from '@touchstone/contracts';
 import { BlobFiles, type NewBlob } from '@touchstone/files';
@@ -94,29 +95,33 @@ export class KeptTokens {
       const blobId = file(keptTokensFile(choice.indices, chosenRows(picture, choice), picture, { ...metadata, method: method.name, seed: String(seed) }));
       const scores = storedScores(choice.scores ?? picture.scores);
       compressions.set(choiceId(id, wanted), { id: choiceId(id, wanted), encodingId: id, method: method.name, seed, indices: [...choice.indices], scores, blobId, expiresAt });
+      await otherWork(); // A choice may take some milliseconds: requests of others come in between.
     }
     let saved: Stored = known;
     if (files.length > 0) {
       await this.blobs.write(files, call);
       saved = await this.store.save(call.tenant, { encodings: [...encodings.values()], compressions: [...compressions.values()], gone: known.gone }, now);
     }
-    return Promise.all(
-      sources.map(async ({ facts, tokens }) => {
-        const id = encodingId(facts);
-        const encoding = saved.encodings.get(id) ?? known.encodings.get(id)!;
-        const compression = saved.compressions.get(choiceId(id, wanted)) ?? known.compressions.get(choiceId(id, wanted))!;
-        return { encoding, compression, comparisons: wanted.compared.length === 0 ? [] : compare(compression, await tokens(), wanted) };
-      }),
-    );
+    const made: Kept[] = [];
+    for (const { facts, tokens } of sources) {
+      const id = encodingId(facts);
+      const encoding = saved.encodings.get(id) ?? known.encodings.get(id)!;
+      const compression = saved.compressions.get(choiceId(id, wanted)) ?? known.compressions.get(choiceId(id, wanted))!;
+      made.push({ encoding, compression, comparisons: wanted.compared.length === 0 ? [] : await compare(compression, await tokens(), wanted) });
+    }
+    return made;
   }
 }
 
 /** Id of the choice among an encoding's tokens. */
 const choiceId = (encoding: string, { method, seed, kept }: WantedChoice) => compressionId(encoding, { method: method.name, seed, kept });
 
-function compare({ indices: own }: Compression, picture: EncodedTokens, { compared, kept, comparedSeed }: WantedChoice): Compared[] {
-  return compared.map((method) => {
+async function compare({ indices: own }: Compression, picture: EncodedTokens, { compared, kept, comparedSeed }: WantedChoice): Promise<Compared[]> {
+  const comparisons: Compared[] = [];
+  for (const method of compared) {
     const { indices } = method.choose(picture, kept, comparedSeed);
-    return { method: method.name, indices, ...agreement(own, indices) };
-  });
+    comparisons.push({ method: method.name, indices, ...agreement(own, indices) });
+    await otherWork();
+  }
+  return comparisons;
 }

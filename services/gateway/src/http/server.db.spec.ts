@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createKey, type RunningGateway, start } from '../index.ts';
 import { startEcho, watched } from '../rest/echo.spec-service.ts';
 
-const bodyLimitBytes = 1024 * 1024;
+const bodyLimitBytes = 6 * 1024 * 1024;
 const { privateKey, publicKey } = generateTokenKeys();
 let gateway: RunningGateway;
 let echo: Awaited<ReturnType<typeof startEcho>>;

@@ -51,7 +51,7 @@ export function httpServer({ bodyLimitBytes, trustProxy, requestTimeoutMs }: Ser
     }
   });
   takeBytes(server);
-  awaitUnreadBodies(server);
+  awaitUnreadBodies(server, { bodyLimitBytes });
   server.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done: () => void) => {
     void reply.headers(securityHeaders).header('x-request-id', request.id);
     done();

@@ -11,19 +11,25 @@ const longestMs = 10_000;
  * that answers and closes while bytes are on their way breaks the connection, and the client may lose the answer. What is too
  * large, and a client that asks before it sends, are answered at once.
  */
-export function awaitUnreadBodies(server: FastifyInstance): void {
+export function awaitUnreadBodies(server: FastifyInstance, { bodyLimitBytes }: { bodyLimitBytes: number }): void {
   server.addHook('onSend', (request, reply, _payload, done) => {
     if (request.raw.complete || reply.statusCode === 413 || request.headers.expect !== undefined) done();
-    else discard(request.raw, done);
+    else discard(request.raw, bodyLimitBytes, done);
   });
 }
 
-function discard(body: IncomingMessage, done: () => void): void {
+function discard(body: IncomingMessage, mostBytes: number, done: () => void): void {
   const givenUpAt = Date.now() + longestMs;
+  let bytes = 0;
   const timer = setTimeout(end, patienceMs);
-  const onData = () => void (Date.now() < givenUpAt && timer.refresh());
   const stopWaiting = finished(body, end);
   body.on('data', onData);
+
+  function onData(data: Buffer): void {
+    bytes += data.length;
+    if (bytes > mostBytes) end();
+    else if (Date.now() < givenUpAt) timer.refresh();
+  }
 
   function end(): void {
     clearTimeout(timer);
