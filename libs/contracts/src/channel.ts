@@ -79,6 +79,8 @@ export class GrpcChannel implements Channel {
       'grpc.enable_retries': 0,
       // Nobody asks for what it would count.
       'grpc.enable_channelz': 0,
+      // Else a new channel shares a connection that an older one to the same address has given up for a while.
+      'grpc.use_local_subchannel_pool': 1,
       'grpc.service_config_disable_resolution': 1,
       'grpc.initial_reconnect_backoff_ms': 100,
       'grpc.max_reconnect_backoff_ms': 2_000,

@@ -2,8 +2,9 @@ import { log } from '@touchstone/runtime/logging';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { answerOnce, answerWithProblems, callChain, keepDeadline, requireScope, type Step, validateRequest, verifyCaller } from './call-chain.ts';
 import { checks } from './transport.contract.ts';
-import { startWorld } from './transport.spec-service.ts';
-import { type ContractServer, GrpcChannel, LocalChannel } from './index.ts';
+import { startWorld, token } from './transport.spec-service.ts';
+import { EchoService } from '../gen/touchstone/echo/v1/echo_pb.ts';
+import { type ContractServer, GrpcChannel, LocalChannel, serviceClient } from './index.ts';
 
 const transports = [
   { name: 'in process', listen: undefined, connect: (server: ContractServer) => new LocalChannel(server) },
@@ -42,4 +43,19 @@ describe.each(transports)('$name', ({ connect, listen }) => {
   it('has a test for the removal of every step', () => {
     expect(new Set(callChain)).toEqual(new Set([answerWithProblems, verifyCaller, requireScope, validateRequest, keepDeadline, answerOnce]));
   });
+});
+
+it('a new channel connects at once, whatever an older one saw of the same address', async () => {
+  let address = '';
+  const connect = (server: ContractServer) => new GrpcChannel((address = `127.0.0.1:${server.port}`));
+  await (await startWorld(callChain, connect, '127.0.0.1:0')).stop();
+  const older = new GrpcChannel(address);
+  await expect(serviceClient(EchoService, older).echo({ id: 'a' }, { token })).rejects.toThrow('cannot be reached');
+  const world = await startWorld(callChain, connect, address);
+  try {
+    expect(await serviceClient(EchoService, world.channel).echo({ id: 'a' }, { token })).toMatchObject({ id: 'a' });
+  } finally {
+    older.close();
+    await world.stop();
+  }
 });
